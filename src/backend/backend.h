@@ -1,0 +1,132 @@
+// What a device offers to mxdit: memory, and about twenty operators.
+//
+// ops/ is the only caller of the operators: it has checked shapes and dtypes, so an implementation
+// need not. Unless an operator says otherwise:
+// - activations are f32 or bf16, inputs and output of one call share the dtype, and arithmetic is
+//   fp32 inside with one rounding at the output;
+// - gains, biases, shifts, scales and gates are f32;
+// - tensors are contiguous and belong to this back end; `out` overlaps no input, except that
+//   elementwise operators (cast excepted) accept out == an input.
+// - results do not depend on the number of threads.
+// Operators may return before they are done; synchronize() waits. One thread at a time may use a
+// back end object.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace mxdit {
+
+// A weight in the layout one back end's kernels want. Only its maker looks inside.
+class PreparedWeight {
+ public:
+  virtual ~PreparedWeight() = default;
+  virtual int64_t out_features() const noexcept = 0;
+  virtual int64_t in_features() const noexcept = 0;
+  // Bytes this object holds beside the checkpoint's mapping.
+  virtual size_t bytes() const noexcept = 0;
+};
+
+enum class Activation { none, silu, gelu_tanh, gelu_erf };
+
+struct AttentionParams {
+  float scale = 1.0f;                  // logits = scale * q.k + bias
+  const Tensor* bias = nullptr;        // f32 [H, Sq, Sk], shared by the batch
+  std::span<const int64_t> kv_length;  // per batch row: keys from here on are left out; empty: all
+};
+
+struct Conv3dParams {
+  // Kernel extents come from the weight. Spatial zero padding before and after, in H and W; time is
+  // never padded here: the caller hands the frames before (`history`) or asks for zeros.
+  int stride_t = 1, stride_h = 1, stride_w = 1;
+  int pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
+  int zero_frames = 0;  // frames of zeros in front of history and x
+};
+
+// A view for copy_strided: `offset` and `strides` count elements.
+struct StridedView {
+  int64_t offset = 0;
+  std::array<int64_t, 8> strides{};
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual std::string name() const = 0;         // "cpu", "ascend:0"
+  virtual std::string description() const = 0;  // one line: kernels chosen, threads
+
+  // Memory. empty() is uninitialised and cheap to call (a pool); Error{out_of_memory} when none is
+  // left. from_host may share host memory where the device can read it (mapped files included).
+  virtual Tensor empty(DType dtype, const Shape& shape) = 0;
+  virtual Tensor from_host(const Tensor& host) = 0;
+  virtual Tensor to_host(const Tensor& device) = 0;  // waits; never shares with a reused buffer
+  virtual void synchronize() = 0;
+
+  // out[i] = in[i] rounded to out's dtype. Any of f32 f16 bf16 f8_e4m3 f8_e5m2 to f32 or bf16; f32
+  // and bf16 to f16 too.
+  virtual void cast(const Tensor& in, Tensor& out) = 0;
+  // out[view_out(i)] = in[view_in(i)] for every index i of `extents` (rank <= 8), same dtype, any
+  // dtype. Serves permutations, concatenation, slicing, patchify.
+  virtual void copy_strided(const Tensor& in, const StridedView& view_in, const Shape& extents,
+                            Tensor& out, const StridedView& view_out) = 0;
+  // out[i, :] = table[ids[i], :]; ids i32 [n], checked against the table. table any float dtype.
+  virtual void gather_rows(const Tensor& table, const Tensor& ids, Tensor& out) = 0;
+
+  // Matrix products. Weight [N, K] in f32, f16, bf16, f8_e4m3 or f8_e5m2.
+  virtual std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) = 0;
+  // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null.
+  virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
+                      Activation act, Tensor& out) = 0;
+  // Weight [Cout, Cin, kt, kh, kw].
+  virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) = 0;
+  // x [T, H, W, Cin] behind history [Th, H, W, Cin] (may be null) behind zero frames;
+  // out [To, Ho, Wo, Cout]. bias f32 [Cout] or null.
+  virtual void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
+                      const Tensor* bias, const Conv3dParams& params, Tensor& out) = 0;
+
+  // q [B, Sq, H, D], k and v [B, Sk, H, D] -> out [B, Sq, H, D]. Rows without any key give zeros.
+  virtual void attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                         const AttentionParams& params, Tensor& out) = 0;
+
+  // Over the last axis C of x [..., C].
+  // (x - mean) / sqrt(var + eps) * gain + bias; gain and bias f32 [C] or null.
+  virtual void layer_norm(const Tensor& x, const Tensor* gain, const Tensor* bias, float eps,
+                          Tensor& out) = 0;
+  // layer_norm(x) * (1 + scale) + shift; x [B, S, C]; shift, scale f32 [B, 1, C] or [B, S, C].
+  virtual void norm_modulate(const Tensor& x, const Tensor& shift, const Tensor& scale, float eps,
+                             Tensor& out) = 0;
+  // x / sqrt(mean(x^2) + eps) * gain
+  virtual void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) = 0;
+  // act(x / max(|x|_2, 1e-12) * sqrt(C) * gain): the norm of Wan's VAE; act none or silu.
+  virtual void channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) = 0;
+
+  // x + y * gate; x, y [B, S, C]; gate f32 [B, 1, C] or [B, S, C].
+  virtual void gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) = 0;
+  // a + b; b has a's shape or is a suffix of it (broadcast over the leading axes). b may be f32.
+  virtual void add(const Tensor& a, const Tensor& b, Tensor& out) = 0;
+  // act(x), or act(x) * y when y is not null.
+  virtual void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) = 0;
+  // Rotates pairs (x[2i], x[2i+1]) of x [B, S, H, D] by the angle whose cos and sin are f32
+  // [S, D/2].
+  virtual void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) = 0;
+  // Nearest 2x in H and W: x [T, H, W, C] -> out [T, 2H, 2W, C].
+  virtual void upsample2x(const Tensor& x, Tensor& out) = 0;
+  // out = sum_i coefficients[i] * inputs[i], fp32 in the order given, one rounding at the end.
+  // inputs may be f32 and bf16 mixed; out f32 or bf16.
+  virtual void linear_combination(std::span<const float> coefficients,
+                                  std::span<const Tensor* const> inputs, Tensor& out) = 0;
+};
+
+struct BackendOptions {
+  int threads = 0;      // 0: all processors the process may use
+  std::string isa;      // CPU: "", or a forced kernel table: "scalar", "avx2", "avx512"
+};
+
+}  // namespace mxdit
