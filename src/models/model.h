@@ -4,29 +4,18 @@
 // its own layout inside. Models are immutable after loading.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "backend/backend.h"
-#include "checkpoint/weight_store.h"
 #include "core/cancel.h"
-#include "quantization/linear_method.h"
+#include "layers/model_source.h"
 
 namespace mxdit {
-
-// What every model is loaded from.
-struct ModelSource {
-  Backend* backend = nullptr;             // outlives the model
-  const WeightStore* weights = nullptr;   // outlives the model
-  const nlohmann::json* config = nullptr; // the component's config.json
-  std::string config_file;                // for error messages
-  const QuantConfig* quantization = nullptr;
-  DType compute = DType::f32;             // f32 or bf16: dtype of activations between operators
-};
 
 class TextEncoder {
  public:

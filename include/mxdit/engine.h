@@ -1,0 +1,138 @@
+// The engine: loads a checkpoint once, generates any number of videos.
+//
+//   mxdit::Engine engine(options);
+//   mxdit::GenerateResult result = engine.generate(request, {});
+//   mxdit::write_video("out.mp4", result.videos[0].video, result.videos[0].metadata);
+//
+// An Engine may be moved between threads, but only one thread may use it at a time. Everything
+// throws mxdit::Error.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mxdit/cancel.h"
+#include "mxdit/error.h"
+#include "mxdit/media.h"
+
+namespace mxdit {
+
+enum class LogLevel { debug, info, warning };
+using LogSink = std::function<void(LogLevel, const std::string&)>;
+
+struct EngineOptions {
+  // A folder in diffusers' layout. Empty: the embedded model (embedded_model_path()).
+  std::string model_path;
+  // Component folders that replace those of model_path: "transformer" -> folder, ...
+  std::map<std::string, std::string> component_paths;
+  std::string dtype = "bf16";  // compute type of all components: "fp32" or "bf16"
+  std::string device = "cpu";
+  std::string isa;             // CPU: force a kernel table ("scalar", "avx2", "avx512"); empty: best
+  int threads = 0;             // 0: all processors the process may use
+  LogSink log;                 // may be empty
+};
+
+// Unset values come from the model: its own defaults, else those of its family
+// (docs/cli.md lists them).
+struct GenerateRequest {
+  std::vector<std::string> prompts;
+  std::optional<std::string> negative_prompt;
+  std::optional<uint64_t> seed;  // output j of prompt i uses seed + i * outputs + j; default 42
+  std::optional<int> width, height, num_frames;
+  std::optional<double> fps;
+  std::optional<int> num_inference_steps;
+  std::optional<double> guidance_scale, guidance_scale_2;
+  std::optional<double> boundary_ratio, flow_shift;
+  int num_outputs_per_prompt = 1;
+  int max_sequence_length = 512;
+  bool vae_tiling = false;
+
+  std::string latents_path;       // safetensors file with `latents`: start noise
+  std::string from_latents_path;  // safetensors file written by save_latents_path: decode only
+  std::string save_latents_path;
+  std::string trace_path;         // safetensors file with every intermediate (docs/formats.md)
+};
+
+// Where a run stands. `stage` is one of the names below, in this order.
+struct Progress {
+  enum class Event { stage_begin, step, stage_end };
+  Event event = Event::step;
+  std::string stage;     // "load", "encode_text", "denoise", "decode"
+  int64_t step = 0;      // units done within the stage
+  int64_t total = 0;     // units of the stage; 0 when unknown
+  double step_seconds = 0;     // duration of the last unit
+  double elapsed_seconds = 0;  // since the stage began
+};
+using ProgressSink = std::function<void(const Progress&)>;
+
+struct GeneratedVideo {
+  Video video;
+  std::string prompt;
+  uint64_t seed = 0;
+  MediaMetadata metadata;  // what write_video should store
+};
+
+struct StageTime {
+  std::string name;  // the reference system's: "TextEncodingStage", "DenoisingStage", ...
+  double seconds = 0;
+};
+
+struct RunReport {
+  std::vector<StageTime> stages;
+  std::vector<double> denoise_step_seconds;
+  double total_seconds = 0;       // without saving
+  uint64_t peak_resident_bytes = 0;  // of the process, at the end of the run
+  uint64_t peak_anonymous_bytes = 0; // 0 where the system does not tell
+};
+
+struct GenerateResult {
+  std::vector<GeneratedVideo> videos;  // prompt after prompt, output after output
+  RunReport report;
+};
+
+struct EngineInfo {
+  std::string model_name;   // "Wan2.2-T2V-tiny (embedded)", or the folder's name
+  std::string model_path;
+  std::string model_hash;   // sha256 over the checkpoint's files (docs/formats.md)
+  bool embedded = false;
+  std::string device;       // one line
+  std::string dtype;
+};
+
+class Engine {
+ public:
+  // Loads the model. Error{out_of_memory} before anything is loaded when it would not fit.
+  explicit Engine(const EngineOptions& options, const ProgressSink& progress = {});
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  EngineInfo info() const;
+  // The request with every unset value filled in, adjusted as generate() will (frame counts to
+  // 4k+1, with a warning in the log). Throws Error{usage} for what generate() would refuse.
+  GenerateRequest resolve(const GenerateRequest& request) const;
+  GenerateResult generate(const GenerateRequest& request, const ProgressSink& progress = {},
+                          const CancelToken* cancel = nullptr);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Folder of the embedded model: $MXDIT_EMBEDDED_MODEL, else beside the program or library
+// (install prefix: share/mxdit/models/tiny), else the source tree. Error{not_found} naming the
+// places looked at.
+std::string embedded_model_path();
+
+// What prompts of the embedded model may hold, for help texts; empty when it is not found.
+std::string embedded_model_prompt_help();
+
+// Library version, "0.1.0".
+std::string version();
+
+}  // namespace mxdit

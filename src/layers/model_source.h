@@ -1,0 +1,24 @@
+// What a model and its layers are loaded from.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "backend/backend.h"
+#include "checkpoint/weight_store.h"
+#include "quantization/linear_method.h"
+
+namespace mxdit {
+
+struct ModelSource {
+  Backend* backend = nullptr;              // outlives the model
+  const WeightStore* weights = nullptr;    // outlives the model
+  const nlohmann::json* config = nullptr;  // the component's config.json
+  std::string config_file;                 // for error messages
+  const QuantConfig* quantization = nullptr;
+  DType compute = DType::f32;  // f32 or bf16: dtype of activations between operators
+};
+
+}  // namespace mxdit
