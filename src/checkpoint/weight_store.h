@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "io/safetensors.h"
 
 namespace mxdit {
 
@@ -18,11 +19,13 @@ class WeightStore {
   // file `diffusion_pytorch_model.safetensors` / `model.safetensors`, or the only *.safetensors
   // there. `path` may also be one .safetensors file. Nothing is read but headers.
   // Errors: not_found (no file, a shard the index names), bad_input (a header that lies, a tensor
-  // in two shards, a tensor the index places elsewhere).
+  // in two shards, a tensor the index places elsewhere). Index and shards have to list the same
+  // tensors: a difference means that they come from different saves.
   static WeightStore open(const std::filesystem::path& path);
 
   bool contains(const std::string& name) const;
-  // The mapped tensor. Error{not_found} naming folder and tensor when missing.
+  // The mapped tensor (a copy where the file has it unaligned, see SafetensorsFile::get).
+  // Error{not_found} naming folder and tensor when missing.
   Tensor get(const std::string& name) const;
   // The mapped tensor, whose shape must be `shape`; Error{bad_input} naming file, tensor, expected
   // and got shape otherwise.
@@ -32,17 +35,18 @@ class WeightStore {
   const std::filesystem::path& file_of(const std::string& name) const;
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;
-  // "__metadata__" of all shards, merged.
+  // "__metadata__" of all shards, merged; shards that disagree on a value are refused on open.
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
-  struct Entry {
-    Tensor tensor;
-    size_t file;
-  };
+  void add_file(const std::filesystem::path& file);
+  void check_index(const std::filesystem::path& index,
+                   const std::map<std::string, std::string>& weight_map) const;
+
   std::filesystem::path path_;
   std::vector<std::filesystem::path> files_;
-  std::map<std::string, Entry> entries_;
+  std::vector<std::shared_ptr<const SafetensorsFile>> readers_;  // beside files_
+  std::map<std::string, size_t> entries_;                        // name -> place in files_
   std::map<std::string, std::string> metadata_;
 };
 
