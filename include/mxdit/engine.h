@@ -34,6 +34,7 @@ struct EngineOptions {
   std::string device = "cpu";
   std::string isa;             // CPU: force a kernel table ("scalar", "avx2", "avx512"); empty: best
   int threads = 0;             // 0: all processors the process may use
+  uint64_t max_memory_bytes = 0;  // refuse runs above this; 0: what the system has available
   LogSink log;                 // may be empty
 };
 
@@ -67,6 +68,8 @@ struct Progress {
   int64_t total = 0;     // units of the stage; 0 when unknown
   double step_seconds = 0;     // duration of the last unit
   double elapsed_seconds = 0;  // since the stage began
+  int video = 0;               // 0-based index of the video worked on
+  int videos = 1;              // videos of this call
 };
 using ProgressSink = std::function<void(const Progress&)>;
 
@@ -106,8 +109,9 @@ struct EngineInfo {
 
 class Engine {
  public:
-  // Loads the model. Error{out_of_memory} before anything is loaded when it would not fit.
-  explicit Engine(const EngineOptions& options, const ProgressSink& progress = {});
+  // Opens the checkpoint: reads configurations and headers, maps the weights, builds no network
+  // yet (the first generate() does, as its stage "load").
+  explicit Engine(const EngineOptions& options);
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
@@ -116,6 +120,7 @@ class Engine {
   // The request with every unset value filled in, adjusted as generate() will (frame counts to
   // 4k+1, with a warning in the log). Throws Error{usage} for what generate() would refuse.
   GenerateRequest resolve(const GenerateRequest& request) const;
+  // Error{out_of_memory} with the number, before anything is loaded, when the run would not fit.
   GenerateResult generate(const GenerateRequest& request, const ProgressSink& progress = {},
                           const CancelToken* cancel = nullptr);
 
