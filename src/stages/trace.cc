@@ -20,6 +20,8 @@ Tensor own_copy(Backend& backend, const Tensor& tensor) {
   return copy;
 }
 
+}  // namespace
+
 Tensor join_rows(const std::vector<Tensor>& rows) {
   if (rows.size() == 1) return rows.front();
   std::vector<int64_t> dims = rows.front().shape().dims();
@@ -33,8 +35,6 @@ Tensor join_rows(const std::vector<Tensor>& rows) {
   }
   return joined;
 }
-
-}  // namespace
 
 void Trace::record(Backend& backend, const std::string& name, const Tensor& tensor) {
   rows_[name] = {own_copy(backend, tensor)};

@@ -29,4 +29,7 @@ class Trace {
   std::map<std::string, std::vector<Tensor>> rows_;
 };
 
+// Host tensors [1, ...] of equal shape, one below the other.
+Tensor join_rows(const std::vector<Tensor>& rows);
+
 }  // namespace mxdit

@@ -1,0 +1,184 @@
+#include "mxdit/engine.h"
+
+#include <cmath>
+#include <new>
+
+#include "backend/registry.h"
+#include "core/error.h"
+#include "engine/loader.h"
+#include "engine/memory_plan.h"
+#include "engine/request.h"
+#include "io/safetensors.h"
+#include "pipelines/memory_use.h"
+#include "quantization/registry.h"
+#include "stages/decode.h"
+
+namespace mxdit {
+namespace {
+
+DType parse_compute(const std::string& text) {
+  if (text == "fp32") return DType::f32;
+  if (text == "bf16") return DType::bf16;
+  fail(ErrorKind::usage, "[engine] --dtype: expected fp32 or bf16, got \"", text, "\"");
+}
+
+std::string number(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+}  // namespace
+
+struct Engine::State {
+  explicit State(const EngineOptions& given)
+      : options(given),
+        compute(parse_compute(given.dtype)),
+        backend(make_backend(given.device, {given.threads, given.isa})),
+        quantization(make_quant_config("")),
+        checkpoint(given.model_path.empty() ? embedded_model_path() : given.model_path,
+                   given.component_paths),
+        pipeline(Pipeline::make(checkpoint.folder().class_name(),
+                                checkpoint.folder().index_file().string())) {}
+
+  SizeRules size_rules() const;
+  SamplingParams resolve(const GenerateRequest& request) const;
+  void load(const RunContext& context);
+  Components components(Scheduler* scheduler) const;
+  MediaMetadata describe(const RunState& run) const;
+
+  EngineOptions options;
+  DType compute;
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<QuantConfig> quantization;
+  Checkpoint checkpoint;
+  Pipeline pipeline;
+  std::optional<LoadedModel> model;
+  mutable std::string hash;  // computed at first use
+};
+
+SizeRules Engine::State::size_rules() const {
+  const CheckpointGeometry geometry = checkpoint.geometry();
+  return {geometry.scale_spatial * geometry.patch_width,
+          geometry.scale_spatial * geometry.patch_height, geometry.scale_temporal};
+}
+
+SamplingParams Engine::State::resolve(const GenerateRequest& request) const {
+  return resolve_request(request, checkpoint.defaults(), size_rules(),
+                         checkpoint.has_two_experts(), options.log);
+}
+
+void Engine::State::load(const RunContext& context) {
+  if (model) return;
+  StageProgress progress(context, "load", checkpoint.networks());
+  model = checkpoint.load(*backend, *quantization, compute,
+                          [&](int64_t done, int64_t) {
+                            progress.step(done);
+                            check_cancelled(context.cancel);
+                          });
+  progress.end();
+}
+
+Components Engine::State::components(Scheduler* scheduler) const {
+  Components parts;
+  parts.backend = backend.get();
+  parts.tokenizer = model->tokenizer.get();
+  parts.text_encoder = model->text_encoder.get();
+  parts.transformer = model->transformer.get();
+  parts.transformer_2 = model->transformer_2.get();
+  parts.vae = model->vae.get();
+  parts.scheduler = scheduler;
+  parts.compute = compute;
+  return parts;
+}
+
+// What a person needs to make the same video again.
+MediaMetadata Engine::State::describe(const RunState& run) const {
+  const SamplingParams& params = run.params;
+  MediaMetadata data;
+  data["mxdit_version"] = version();
+  data["model"] = checkpoint.defaults().family;
+  data["model_hash"] = hash;
+  data["dtype"] = options.dtype;
+  data["device"] = backend->description();
+  data["size"] = std::to_string(params.width) + "x" + std::to_string(params.height);
+  data["num_frames"] = std::to_string(params.num_frames);
+  data["fps"] = number(params.fps);
+  data["seed"] = std::to_string(params.seed + static_cast<uint64_t>(run.video));
+  if (!params.from_latents_path.empty()) {
+    data["from_latents"] = params.from_latents_path;
+    return data;
+  }
+  data["prompt"] = params.prompts[static_cast<size_t>(run.prompt_index())];
+  data["negative_prompt"] = params.negative_prompt;
+  data["num_inference_steps"] = std::to_string(params.num_inference_steps);
+  data["guidance_scale"] = number(params.guidance_scale);
+  if (params.boundary_ratio) {
+    data["guidance_scale_2"] = number(params.guidance_scale_2);
+    data["boundary_ratio"] = number(*params.boundary_ratio);
+  }
+  if (params.flow_shift) data["flow_shift"] = number(*params.flow_shift);
+  if (!params.latents_path.empty()) data["latents"] = params.latents_path;
+  return data;
+}
+
+Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>(options)) {}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+EngineInfo Engine::info() const {
+  EngineInfo info;
+  info.embedded = state_->options.model_path.empty();
+  info.model_name = state_->checkpoint.defaults().family;
+  info.model_path = state_->checkpoint.folder().path().string();
+  if (state_->hash.empty()) state_->hash = state_->checkpoint.folder().fingerprint();
+  info.model_hash = state_->hash;
+  info.device = state_->backend->description();
+  info.dtype = state_->options.dtype;
+  return info;
+}
+
+GenerateRequest Engine::resolve(const GenerateRequest& request) const {
+  return as_request(state_->resolve(request), request);
+}
+
+GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSink& progress,
+                                const CancelToken* cancel) try {
+  State& state = *state_;
+  RunState run;
+  run.params = state.resolve(request);
+  check_memory(plan_memory(state.checkpoint, run.params, state.compute),
+               state.options.max_memory_bytes, state.options.log);
+  RunContext context{&progress, cancel, &state.options.log};
+  context.videos = static_cast<int>(run.params.videos());
+  info();  // the hash goes into every result
+  state.load(context);
+
+  Trace trace;
+  if (!request.trace_path.empty()) run.trace = &trace;
+  const auto scheduler = state.checkpoint.make_scheduler(run.params);
+  GenerateResult result;
+  std::vector<Tensor> latents;
+  state.pipeline.run(state.components(scheduler.get()), context, run, [&](RunState& done) {
+    GeneratedVideo made;
+    made.video = to_video(done.frames, done.params.fps);
+    made.prompt = done.params.prompts[static_cast<size_t>(done.prompt_index())];
+    made.seed = done.params.seed + static_cast<uint64_t>(done.video);
+    made.metadata = state.describe(done);
+    result.videos.push_back(std::move(made));
+    if (!request.save_latents_path.empty()) latents.push_back(done.latents);
+    done.frames = Tensor();
+  });
+  const MediaMetadata& metadata = result.videos.front().metadata;
+  if (run.trace != nullptr) trace.write(request.trace_path, metadata);
+  if (!request.save_latents_path.empty())
+    write_safetensors(request.save_latents_path, {{"latents", join_rows(latents)}}, metadata);
+  result.report = run.report;
+  return result;
+} catch (const std::bad_alloc&) {
+  fail(ErrorKind::out_of_memory, "[engine] run: expected memory for it, got none; make the video "
+       "smaller or shorter, or use --vae-tiling");
+}
+
+}  // namespace mxdit

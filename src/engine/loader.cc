@@ -1,0 +1,160 @@
+#include "engine/loader.h"
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "io/json_file.h"
+#include "models/registry.h"
+#include "schedulers/registry.h"
+
+namespace mxdit {
+namespace {
+
+constexpr const char* kNetworks[] = {"text_encoder", "transformer", "transformer_2", "vae"};
+
+int64_t positive(const nlohmann::json& config, const char* key, int64_t fallback,
+                 const std::string& file) {
+  const int64_t value = optional_or<int64_t>(config, key, fallback, file);
+  if (value < 1 || value > (int64_t{1} << 20))
+    fail(ErrorKind::bad_input, "[engine] ", file, ": ", key, ": expected 1..1048576, got ", value);
+  return value;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(const std::string& path,
+                       const std::map<std::string, std::string>& component_paths)
+    : folder_(ModelFolder::open(path, {component_paths.begin(), component_paths.end()})) {
+  for (const char* needed : {"tokenizer", "text_encoder", "scheduler", "vae", "transformer"})
+    if (!folder_.has(needed))
+      fail(ErrorKind::not_found, "[engine] ", folder_.index_file().string(), ": expected component ",
+           needed, ", got none");
+  for (const char* name : kNetworks)
+    if (folder_.has(name)) weights_.emplace(name, WeightStore::open(folder_.component(name).path));
+  const auto& transformer = folder_.component("transformer");
+  const std::string file = transformer.config_file.string();
+  traits_.num_layers = positive(transformer.config, "num_layers", 40, file);
+  traits_.num_attention_heads = positive(transformer.config, "num_attention_heads", 40, file);
+  traits_.in_channels = positive(transformer.config, "in_channels", 16, file);
+  traits_.two_experts = folder_.has("transformer_2");
+  read_defaults();
+}
+
+void Checkpoint::read_defaults() {
+  defaults_ = family_defaults(traits_);
+  if (!defaults_.boundary_ratio && traits_.two_experts) {
+    const std::string file = folder_.index_file().string();
+    const double ratio = optional_or<double>(folder_.index(), "boundary_ratio", -1.0, file);
+    if (!(ratio >= 0.0 && ratio <= 1.0))
+      fail(ErrorKind::bad_input, "[engine] ", file,
+           ": boundary_ratio: expected 0..1 (the model has transformer_2), got ",
+           folder_.index().contains("boundary_ratio") ? describe(folder_.index()["boundary_ratio"])
+                                                      : "none");
+    defaults_.boundary_ratio = ratio;
+  }
+  const std::filesystem::path own = folder_.path() / "mxdit.json";
+  std::error_code ignored;
+  if (std::filesystem::exists(own, ignored))
+    apply_model_defaults(read_json_file(own), own.string(), defaults_);
+}
+
+CheckpointGeometry Checkpoint::geometry() const {
+  const auto& vae = folder_.component("vae");
+  const auto& transformer = folder_.component("transformer");
+  CheckpointGeometry geometry;
+  geometry.scale_spatial =
+      positive(vae.config, "scale_factor_spatial", 8, vae.config_file.string());
+  geometry.scale_temporal =
+      positive(vae.config, "scale_factor_temporal", 4, vae.config_file.string());
+  const std::string file = transformer.config_file.string();
+  const auto patch =
+      optional_or<std::vector<int64_t>>(transformer.config, "patch_size", {1, 2, 2}, file);
+  if (patch.size() != 3 || patch[1] < 1 || patch[2] < 1 || patch[1] > 64 || patch[2] > 64)
+    fail(ErrorKind::bad_input, "[engine] ", file,
+         ": patch_size: expected three numbers of 1..64, got another list");
+  geometry.patch_height = patch[1];
+  geometry.patch_width = patch[2];
+  return geometry;
+}
+
+const nlohmann::json& Checkpoint::config(const std::string& component) const {
+  return folder_.component(component).config;
+}
+
+const WeightStore& Checkpoint::weights(const std::string& component) const {
+  return weights_.at(component);
+}
+
+int64_t Checkpoint::networks() const { return static_cast<int64_t>(weights_.size()) + 1; }
+
+ModelSource Checkpoint::source(const std::string& component, Backend& backend,
+                               const QuantConfig& quantization, DType compute) const {
+  const auto& part = folder_.component(component);
+  ModelSource source;
+  source.backend = &backend;
+  source.weights = &weights_.at(component);
+  source.config = &part.config;
+  source.config_file = part.config_file.string();
+  source.quantization = &quantization;
+  source.compute = compute;
+  return source;
+}
+
+LoadedModel Checkpoint::load(Backend& backend, const QuantConfig& quantization, DType compute,
+                             const UnitProgress& step) const {
+  LoadedModel model;
+  int64_t done = 0;
+  const auto next = [&] { step(++done, networks()); };
+  const auto from = [&](const char* name) { return source(name, backend, quantization, compute); };
+  const auto class_of = [&](const char* name) { return folder_.component(name).class_name; };
+
+  model.tokenizer = std::make_unique<Tokenizer>(folder_.component("tokenizer").path);
+  next();
+  model.text_encoder = make_text_encoder(class_of("text_encoder"), from("text_encoder"));
+  next();
+  if (model.tokenizer->vocabulary_size() > model.text_encoder->vocabulary())
+    fail(ErrorKind::bad_input, "[engine] ", folder_.component("tokenizer").path.string(),
+         ": expected at most ", model.text_encoder->vocabulary(),
+         " token ids (the text encoder's embedding), got ", model.tokenizer->vocabulary_size());
+  model.transformer = make_denoiser(class_of("transformer"), from("transformer"));
+  next();
+  if (traits_.two_experts) {
+    model.transformer_2 = make_denoiser(class_of("transformer_2"), from("transformer_2"));
+    next();
+  }
+  model.vae = make_autoencoder(class_of("vae"), from("vae"));
+  next();
+  check_widths(model);
+  return model;
+}
+
+// The networks have to fit each other.
+void Checkpoint::check_widths(const LoadedModel& model) const {
+  const auto check = [&](const char* component, const char* key, int64_t expected, int64_t got) {
+    if (expected != got)
+      fail(ErrorKind::bad_input, "[engine] ", folder_.component(component).config_file.string(),
+           ": ", key, ": expected ", expected, ", got ", got);
+  };
+  const auto check_denoiser = [&](const char* component, const Denoiser& denoiser) {
+    check(component, "text_dim (the text encoder's d_model)", model.text_encoder->width(),
+          denoiser.text_width());
+    check(component, "out_channels (the VAE's z_dim)", model.vae->latent_channels(),
+          denoiser.out_channels());
+    if (denoiser.in_channels() != model.vae->latent_channels())
+      fail(ErrorKind::unsupported, "[engine] ",
+           folder_.component(component).config_file.string(), ": in_channels: expected ",
+           model.vae->latent_channels(), " (text to video), got ", denoiser.in_channels(),
+           "; models that take an image are not supported yet");
+  };
+  check_denoiser("transformer", *model.transformer);
+  if (model.transformer_2) check_denoiser("transformer_2", *model.transformer_2);
+}
+
+std::unique_ptr<Scheduler> Checkpoint::make_scheduler(const SamplingParams& params) const {
+  const auto& part = folder_.component("scheduler");
+  SchedulerOverrides overrides;
+  overrides.flow_shift = params.flow_shift;
+  return mxdit::make_scheduler(part.config, part.config_file.string(), overrides);
+}
+
+}  // namespace mxdit

@@ -1,0 +1,70 @@
+// From a checkpoint folder to networks.
+//
+// A Checkpoint is opened cheaply (configurations, headers, mappings); load() builds the networks.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "checkpoint/model_folder.h"
+#include "checkpoint/weight_store.h"
+#include "models/model.h"
+#include "pipelines/defaults.h"
+#include "pipelines/pipeline.h"
+#include "quantization/linear_method.h"
+#include "schedulers/scheduler.h"
+#include "stages/run_state.h"
+#include "text/tokenizer.h"
+
+namespace mxdit {
+
+// The networks and what they live on.
+struct LoadedModel {
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::unique_ptr<TextEncoder> text_encoder;
+  std::unique_ptr<Denoiser> transformer, transformer_2;
+  std::unique_ptr<VideoAutoencoder> vae;
+};
+
+// How pixels and frames become latents and tokens.
+struct CheckpointGeometry {
+  int64_t scale_spatial = 8, scale_temporal = 4;
+  int64_t patch_height = 2, patch_width = 2;
+};
+
+class Checkpoint {
+ public:
+  // Errors name the file. Checks that every component the pipeline needs is there.
+  Checkpoint(const std::string& path, const std::map<std::string, std::string>& component_paths);
+
+  const ModelFolder& folder() const { return folder_; }
+  const SamplingDefaults& defaults() const { return defaults_; }
+  const ModelTraits& traits() const { return traits_; }
+  bool has_two_experts() const { return traits_.two_experts; }
+  CheckpointGeometry geometry() const;
+  int64_t networks() const;  // steps of load()
+
+  // Configuration of a component; only for components that have one.
+  const nlohmann::json& config(const std::string& component) const;
+  const WeightStore& weights(const std::string& component) const;
+
+  // Builds all networks. `step` is called after each.
+  LoadedModel load(Backend& backend, const QuantConfig& quantization, DType compute,
+                   const UnitProgress& step) const;
+  std::unique_ptr<Scheduler> make_scheduler(const SamplingParams& params) const;
+
+ private:
+  ModelSource source(const std::string& component, Backend& backend,
+                     const QuantConfig& quantization, DType compute) const;
+  void read_defaults();
+  void check_widths(const LoadedModel& model) const;
+
+  ModelFolder folder_;
+  std::map<std::string, WeightStore> weights_;
+  SamplingDefaults defaults_;
+  ModelTraits traits_;
+};
+
+}  // namespace mxdit

@@ -1,0 +1,35 @@
+// How much memory a run takes beside the mapped checkpoint, stage by stage, before it starts.
+//
+// Weights of linears are used from the file's mapping: the system may drop and reread them, so
+// they are listed, not counted. Counted is what must stay: activations, repacked convolution
+// weights, results. The figures are upper estimates derived from the configurations.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/loader.h"
+
+namespace mxdit {
+
+struct StageMemory {
+  std::string stage;
+  uint64_t bytes = 0;
+};
+
+struct MemoryPlan {
+  std::vector<StageMemory> stages;
+  uint64_t resident_bytes = 0;  // repacked weights: alive in every stage
+  uint64_t mapped_bytes = 0;    // the checkpoint's files
+
+  uint64_t peak_bytes() const;
+};
+
+MemoryPlan plan_memory(const Checkpoint& checkpoint, const SamplingParams& params, DType compute);
+
+// Error{out_of_memory} with the plan's peak when it exceeds `limit` bytes, or, with limit 0, what
+// the machine has available.
+void check_memory(const MemoryPlan& plan, uint64_t limit, const LogSink& log);
+
+}  // namespace mxdit
