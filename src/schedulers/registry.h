@@ -3,11 +3,11 @@
 #pragma once
 
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "io/json_file.h"
 #include "schedulers/scheduler.h"
 
 namespace mxdit {
@@ -22,7 +22,7 @@ struct SchedulerOverrides {
 // the option; Error{bad_input} an option of the wrong type or out of its range; for an unknown
 // class Error{unsupported} lists the known ones. The reference system's
 // FlowUniPCMultistepScheduler is UniPCMultistepScheduler with flow noise levels.
-std::unique_ptr<Scheduler> make_scheduler(const nlohmann::json& config, const std::string& file,
+std::unique_ptr<Scheduler> make_scheduler(const Json& config, const std::string& file,
                                           const SchedulerOverrides& overrides = {});
 
 std::vector<std::string> scheduler_names();

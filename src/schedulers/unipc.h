@@ -3,8 +3,10 @@
 //
 // Follows diffusers 0.42 UniPCMultistepScheduler step for step: x_0 prediction from a velocity,
 // orders 1 to 3, noise levels linspace(1, 1/T, n + 1)[:-1] shifted once, whole-number timesteps cut
-// towards zero. SGLang's FlowUniPCMultistepScheduler differs: it shifts sigma_max when it is built
-// and shifts the levels between the shifted ends again. mxdit follows diffusers.
+// towards zero. Where diffusers' last step is not finite (bh1, or lower_order_final off, with an
+// end point of 0) the step has order 1 and gives x_0. SGLang's FlowUniPCMultistepScheduler differs:
+// it shifts sigma_max when it is built and shifts the levels between the shifted ends again. mxdit
+// follows diffusers.
 #pragma once
 
 #include <vector>
@@ -15,11 +17,11 @@ namespace mxdit {
 
 struct UniPcConfig {
   int num_train_timesteps = 1000;
-  int solver_order = 2;           // 1..3
-  bool bh2 = true;                // B(h) = e^h - 1, else B(h) = h
-  bool lower_order_final = true;  // low order in the last steps
-  bool final_sigma_zero = true;   // else the last level is repeated (`sigma_min`)
-  std::vector<int> disable_corrector;  // steps after which the sample is not corrected
+  int solver_order = 2;                    // 1..3
+  bool bh2 = true;                         // B(h) = e^h - 1, else B(h) = h
+  bool lower_order_final = true;           // low order in the last steps
+  bool final_sigma_zero = true;            // else the last level is repeated (`sigma_min`)
+  std::vector<int64_t> disable_corrector;  // steps after which the sample is not corrected
   double flow_shift = 1.0;
   double shift_terminal = 0.0;  // 0: not stretched; else the last level before the end point
 };
