@@ -1,0 +1,8 @@
+// Stands in for the AVX-512 kernels on machines of another architecture.
+#include "backend/cpu/kernel_table.h"
+
+namespace mxdit::cpu {
+
+const KernelTable* avx512_table() noexcept { return nullptr; }
+
+}  // namespace mxdit::cpu

@@ -1,0 +1,76 @@
+// The CPU back end: splits every operator into ranges, runs them on the thread pool, and leaves the
+// arithmetic to the kernel table chosen at construction. One file per family of operators.
+#pragma once
+
+#include "backend/backend.h"
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/memory_pool.h"
+#include "core/thread_pool.h"
+
+namespace mxdit::cpu {
+
+class CpuBackend : public Backend {
+ public:
+  explicit CpuBackend(const BackendOptions& options);
+
+  std::string name() const override { return "cpu"; }
+  std::string description() const override;
+
+  Tensor empty(DType dtype, const Shape& shape) override;
+  Tensor from_host(const Tensor& host) override { return host; }
+  Tensor to_host(const Tensor& device) override;
+  void synchronize() override {}
+
+  void cast(const Tensor& in, Tensor& out) override;
+  void copy_strided(const Tensor& in, const StridedView& view_in, const Shape& extents, Tensor& out,
+                    const StridedView& view_out) override;
+  void gather_rows(const Tensor& table, const Tensor& ids, Tensor& out) override;
+
+  std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) override;
+  void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
+              Tensor& out) override;
+  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override;
+  void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
+              const Tensor* bias, const Conv3dParams& params, Tensor& out) override;
+  void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
+                 Tensor& out) override;
+
+  void layer_norm(const Tensor& x, const Tensor* gain, const Tensor* bias, float eps,
+                  Tensor& out) override;
+  void norm_modulate(const Tensor& x, const Tensor& shift, const Tensor& scale, float eps,
+                     Tensor& out) override;
+  void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) override;
+  void channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) override;
+  void gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) override;
+  void add(const Tensor& a, const Tensor& b, Tensor& out) override;
+  void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) override;
+  void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) override;
+  void upsample2x(const Tensor& x, Tensor& out) override;
+  void linear_combination(std::span<const float> coefficients,
+                          std::span<const Tensor* const> inputs, Tensor& out) override;
+
+ private:
+  // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.
+  template <typename Args>
+  void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
+
+  const KernelTable& kernels_;
+  ThreadPool threads_;
+  std::shared_ptr<MemoryPool> memory_;
+};
+
+// Error{unsupported} for types that are not floating point or are f64.
+Element element_of(DType dtype);
+Function function_of(Activation activation) noexcept;
+
+template <typename Args>
+void CpuBackend::run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost) {
+  // Long enough that waking a thread pays; a multiple of 64 keeps vector loops whole.
+  constexpr int64_t kGrainElements = 1 << 15;
+  const int64_t rows = kGrainElements / (cost > 0 ? cost : 1);
+  const int64_t grain = cost == 1 ? kGrainElements : (rows > 0 ? rows : 1);
+  threads_.parallel_for(count, grain,
+                        [&](int64_t begin, int64_t end) { kernel(args, begin, end); });
+}
+
+}  // namespace mxdit::cpu

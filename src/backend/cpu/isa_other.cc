@@ -1,0 +1,8 @@
+// Architectures for which only the scalar table is built.
+#include "backend/cpu/isa.h"
+
+namespace mxdit::cpu {
+
+uint32_t machine_isa() noexcept { return 0; }
+
+}  // namespace mxdit::cpu

@@ -1,0 +1,152 @@
+#include "backend/cpu/tile_product.h"
+
+#include <algorithm>
+
+namespace mxdit::cpu {
+namespace {
+
+// One block of the left operand (rows x k) stays in L2, one panel of the right one in L1.
+constexpr int64_t kBlockK = 256;
+constexpr int64_t kBlockRows = 144;
+constexpr int64_t kTileRows = 480, kTileColumns = 512;
+constexpr int64_t kTilesPerThread = 3;
+
+int64_t round_up(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+int64_t blocks(int64_t count, int64_t block) { return (count + block - 1) / block; }
+
+// Extents of an output tile: the largest that still leave work for every thread.
+struct TilePlan {
+  int64_t rows, columns;
+
+  TilePlan(const MatrixKernels& kernels, int64_t m, int64_t n, int threads) {
+    rows = std::min(m, kTileRows);
+    columns = round_up(std::min(n, kTileColumns), kernels.nr);
+    while (threads > 1 && blocks(m, rows) * blocks(n, columns) < kTilesPerThread * threads) {
+      if (columns > 8 * kernels.nr || (columns > kernels.nr && rows <= 8 * kernels.mr))
+        columns = round_up(columns / 2, kernels.nr);
+      else if (rows > 8 * kernels.mr)
+        rows = round_up(rows / 2, kernels.mr);
+      else
+        break;
+    }
+  }
+};
+
+// Scratch space of one tile.
+struct TileScratch {
+  std::shared_ptr<Storage> storage;
+  float *left, *right, *product;
+  const void** pointers;
+
+  TileScratch(MemoryPool& memory, const MatrixKernels& kernels, const TilePlan& plan, int64_t k) {
+    const int64_t depth = std::min(k, kBlockK);
+    const int64_t left_floats =
+        round_up(round_up(std::min(plan.rows, kBlockRows), kernels.mr) * depth, 16);
+    const int64_t right_floats = plan.columns * depth;
+    const int64_t product_floats = plan.rows * plan.columns;
+    const int64_t pointer_count = std::max(plan.rows, plan.columns);
+    storage = memory.allocate(
+        static_cast<size_t>(left_floats + right_floats + product_floats) * sizeof(float) +
+        static_cast<size_t>(pointer_count) * sizeof(void*));
+    right = static_cast<float*>(storage->data());
+    product = right + right_floats;
+    left = product + product_floats;
+    pointers = reinterpret_cast<const void**>(left + left_floats);
+  }
+};
+
+struct Tile {
+  int64_t row, rows, column, columns;
+};
+
+}  // namespace
+
+int64_t element_bytes(Element type) noexcept {
+  if (type == Element::f32) return 4;
+  return type == Element::f8_e4m3 || type == Element::f8_e5m2 ? 1 : 2;
+}
+
+MatrixRows::MatrixRows(const void* data, Element type, int64_t columns)
+    : data_(static_cast<const char*>(data)),
+      type_(type),
+      row_bytes_(columns * element_bytes(type)) {}
+
+void MatrixRows::pack(const MatrixKernels& kernels, int64_t first, int64_t count, int64_t k,
+                      int64_t k_count, int64_t width, const void** rows, float* out) const {
+  for (int64_t r = 0; r < count; ++r) rows[r] = data_ + (first + r) * row_bytes_;
+  kernels.pack({.rows = rows,
+                .count = count,
+                .offset = k,
+                .k = k_count,
+                .type = type_,
+                .scale = 1.0f,
+                .width = width,
+                .panel_stride = width * k_count,
+                .out = out});
+}
+
+namespace {
+
+void multiply_tile(const MatrixKernels& kernels, const PanelSource& left, const PanelSource& right,
+                   const Tile& tile, int64_t k, const TileScratch& scratch) {
+  const int64_t panels = blocks(tile.columns, kernels.nr);
+  for (int64_t k_begin = 0; k_begin < k; k_begin += kBlockK) {
+    const int64_t depth = std::min(kBlockK, k - k_begin);
+    right.pack(kernels, tile.column, tile.columns, k_begin, depth, kernels.nr, scratch.pointers,
+               scratch.right);
+    const int64_t block_rows = kBlockRows / kernels.mr * kernels.mr;
+    for (int64_t row = 0; row < tile.rows; row += block_rows) {
+      const int64_t rows = std::min(block_rows, tile.rows - row);
+      left.pack(kernels, tile.row + row, rows, k_begin, depth, kernels.mr, scratch.pointers,
+                scratch.left);
+      kernels.multiply({.left = scratch.left,
+                        .rows = rows,
+                        .left_stride = kernels.mr * depth,
+                        .right = scratch.right,
+                        .panels = panels,
+                        .right_stride = kernels.nr * depth,
+                        .k = depth,
+                        .product = scratch.product + row * kernels.nr,
+                        .product_stride = tile.rows * kernels.nr,
+                        .accumulate = k_begin > 0});
+    }
+  }
+}
+
+void store_tile(const MatrixKernels& kernels, const Tile& tile, int64_t n,
+                const TileScratch& scratch, const ProductOutput& output) {
+  const int64_t first = tile.row * n + tile.column;
+  kernels.store({.product = scratch.product,
+                 .product_stride = tile.rows * kernels.nr,
+                 .rows = tile.rows,
+                 .columns = tile.columns,
+                 .bias = output.bias == nullptr ? nullptr : output.bias + tile.column,
+                 .function = output.function,
+                 .out = static_cast<char*>(output.out) + first * element_bytes(output.type),
+                 .out_type = output.type,
+                 .out_stride = n});
+}
+
+}  // namespace
+
+void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPool& memory,
+                    const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
+                    int64_t k, const ProductOutput& output) {
+  if (m <= 0 || n <= 0) return;
+  const TilePlan plan(kernels, m, n, threads.size());
+  const int64_t column_tiles = blocks(n, plan.columns);
+  threads.parallel_for(blocks(m, plan.rows) * column_tiles, 1, [&](int64_t begin, int64_t end) {
+    const TileScratch scratch(memory, kernels, plan, k);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / column_tiles * plan.rows, column = i % column_tiles * plan.columns;
+      const Tile tile{row, std::min(plan.rows, m - row), column, std::min(plan.columns, n - column)};
+      multiply_tile(kernels, left, right, tile, k, scratch);
+      store_tile(kernels, tile, n, scratch, output);
+    }
+  });
+}
+
+}  // namespace mxdit::cpu

@@ -1,0 +1,52 @@
+// Blocked product D[m, n] = L[m, k] R[n, k]^T of operands that know how to pack themselves.
+//
+// Both linear and conv3d are such products. Output tiles are the unit of work for threads; the sum
+// over k is cut into blocks of a fixed length, so a result depends neither on the tiles nor on the
+// number of rows computed with it.
+#pragma once
+
+#include <memory>
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/memory_pool.h"
+#include "core/thread_pool.h"
+
+namespace mxdit::cpu {
+
+// Rows of one operand.
+class PanelSource {
+ public:
+  virtual ~PanelSource() = default;
+  // Packs rows [first, first + count), elements [k, k + k_count), as kernel_table.h describes.
+  // `rows` has room for `count` pointers.
+  virtual void pack(const MatrixKernels& kernels, int64_t first, int64_t count, int64_t k,
+                    int64_t k_count, int64_t width, const void** rows, float* out) const = 0;
+};
+
+// The rows of a row-major matrix.
+class MatrixRows : public PanelSource {
+ public:
+  MatrixRows(const void* data, Element type, int64_t columns);
+  void pack(const MatrixKernels& kernels, int64_t first, int64_t count, int64_t k, int64_t k_count,
+            int64_t width, const void** rows, float* out) const override;
+
+ private:
+  const char* data_;
+  Element type_;
+  int64_t row_bytes_;
+};
+
+struct ProductOutput {
+  const float* bias = nullptr;
+  Function function = Function::none;
+  void* out = nullptr;
+  Element type = Element::f32;
+};
+
+void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPool& memory,
+                    const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
+                    int64_t k, const ProductOutput& output);
+
+int64_t element_bytes(Element type) noexcept;
+
+}  // namespace mxdit::cpu
