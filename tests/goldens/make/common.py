@@ -35,7 +35,7 @@ def randn(seed, *shape, scale=1.0):
     return torch.randn(shape, generator=generator(seed)) * scale
 
 
-def save_cases(path, tensors, cases, **extra):
+def save_cases(path, tensors, cases):
     """Tensors with `__metadata__.cases` (JSON); floats must be f32."""
     out = {}
     for name, value in tensors.items():
@@ -43,9 +43,8 @@ def save_cases(path, tensors, cases, **extra):
         if value.is_floating_point():
             assert torch.isfinite(value).all(), name
         out[name] = value.detach().contiguous().clone()
-    meta = {"cases": json.dumps(cases)}
-    meta.update({k: v if isinstance(v, str) else json.dumps(v) for k, v in extra.items()})
-    save_file(out, str(path), metadata=meta)
+    # one metadata key only: safetensors does not keep an order of several, and the file hash would change from run to run
+    save_file(out, str(path), metadata={"cases": json.dumps(cases)})
     os.chmod(path, 0o644)
     return out
 

@@ -79,7 +79,7 @@ def main():
             tensors[f"{name}.output"] = out
             cases.append({"name": name, "text_lengths": valid})
             describe(f"dit/{variant}/{name}", out)
-        save_cases(path / "cases.safetensors", tensors, cases, seed=str(seed))
+        save_cases(path / "cases.safetensors", tensors, cases)
 
 
 if __name__ == "__main__":
