@@ -1,5 +1,6 @@
 #include "io/json_file.h"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -37,7 +38,7 @@ std::string shortened(std::string text) {
 // depth costs no stack here; the limit protects the recursive walks (copy, dump) of later code.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  explicit Builder(const std::string& file) : file_(file) {}
+  Builder(std::string_view text, const std::string& file) : text_(text), file_(file) {}
   Json take() { return std::move(root_); }
 
   bool null() override { return add(nullptr); }
@@ -56,17 +57,25 @@ class Builder : public nlohmann::json_sax<Json> {
   bool key(string_t& value) override {
     const auto [place, added] = open_.back()->get_ref<Json::object_t&>().emplace(value, nullptr);
     if (!added)
-      fail(ErrorKind::bad_input, "[io] ", file_, ": expected every key once, got \"",
-           shortened(printable(value)), "\" twice in one object");
+      fail(ErrorKind::bad_input, "[io] ", file_, ": ", path(), "expected every key once, got \"",
+           shortened(printable(value)), "\" twice");
     slot_ = &place->second;
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const Json::exception& error) override {
-    std::string_view text = error.what();
-    const size_t prefix = text.find("] ");  // "[json.exception.parse_error.101] parse error at ..."
-    if (prefix != std::string_view::npos) text.remove_prefix(prefix + 2);
-    fail(ErrorKind::bad_input, "[io] ", file_, ": expected JSON, got ", shortened(printable(text)));
+  bool parse_error(std::size_t position, const std::string&,
+                   const Json::exception& error) override {
+    // "[json.exception.parse_error.101] parse error at line 3, column 0: syntax error while ...":
+    // its column is off behind numbers, so both are counted here.
+    std::string_view reason = error.what();
+    const std::string_view intro = "parse error at ";
+    reason.remove_prefix(reason.find("] ") + 2);
+    if (reason.substr(0, intro.size()) == intro) reason.remove_prefix(reason.find(": ") + 2);
+    const std::string_view before = text_.substr(0, position == 0 ? 0 : position - 1);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+    fail(ErrorKind::bad_input, "[io] ", file_, ": line ", line, ", column ", column,
+         ": expected JSON, got ", shortened(printable(reason)));
   }
 
  private:
@@ -99,6 +108,19 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  // The keys around the place reached, for messages: `"a": "b": `.
+  std::string path() const {
+    std::string names;
+    for (size_t depth = 0; depth + 1 < open_.size(); ++depth) {
+      if (!open_[depth]->is_object()) continue;
+      for (const auto& [name, value] : open_[depth]->items())
+        if (&value == open_[depth + 1])
+          names.append("\"").append(shortened(printable(name))).append("\": ");
+    }
+    return shortened(names);
+  }
+
+  std::string_view text_;
   const std::string& file_;
   Json root_;
   std::vector<Json*> open_;
@@ -184,7 +206,7 @@ Json parse_json(std::string_view text, const std::string& file) {
   if (text.size() > kMaxJsonBytes)
     fail(ErrorKind::bad_input, "[io] ", file, ": expected at most ", kMaxJsonBytes,
          " bytes of JSON, got ", text.size());
-  Builder builder(file);
+  Builder builder(text, file);
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     fail(ErrorKind::bad_input, "[io] ", file, ": expected JSON, got something else");
   return builder.take();

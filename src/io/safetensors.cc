@@ -12,6 +12,16 @@ namespace {
 constexpr uint64_t kLengthBytes = 8;
 constexpr const char* kMetadataKey = "__metadata__";
 
+// Place of a type in the reference implementation's order of tensors: wider ones first, and among
+// equally wide ones as here.
+size_t rank_of(DType dtype) {
+  constexpr DType kOrder[] = {DType::u64, DType::i64, DType::f64,     DType::f32,
+                              DType::u32, DType::i32, DType::bf16,    DType::f16,
+                              DType::u16, DType::i16, DType::f8_e4m3, DType::f8_e5m2,
+                              DType::i8,  DType::u8,  DType::boolean};
+  return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), dtype) - kOrder);
+}
+
 uint64_t read_length(const void* data) {
   unsigned char bytes[kLengthBytes];
   std::memcpy(bytes, data, kLengthBytes);
@@ -218,9 +228,9 @@ void SafetensorsWriter::lay_out(const std::vector<Declaration>& tensors) {
     order_.push_back(tensor.name);
   }
   std::sort(order_.begin(), order_.end(), [this](const std::string& a, const std::string& b) {
-    const size_t size_a = element_size(tensors_.at(a).entry.dtype);
-    const size_t size_b = element_size(tensors_.at(b).entry.dtype);
-    return size_a != size_b ? size_a > size_b : a < b;
+    const size_t rank_a = rank_of(tensors_.at(a).entry.dtype);
+    const size_t rank_b = rank_of(tensors_.at(b).entry.dtype);
+    return rank_a != rank_b ? rank_a < rank_b : a < b;
   });
   uint64_t offset = 0;
   for (const std::string& name : order_) {

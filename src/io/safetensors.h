@@ -65,9 +65,9 @@ class SafetensorsFile {
 
 // Writes one file, tensor by tensor and piece by piece, without holding it in memory.
 //
-// The layout does not depend on the order of writing: tensors lie by falling element size, then by
-// name (as the reference implementation orders them, which keeps all of them aligned), and the
-// header is padded with spaces to a multiple of 8. Same declarations and bytes: same file.
+// The layout does not depend on the order of writing: tensors lie by type, wider ones first (which
+// keeps all of them aligned), then by name, and the header is padded with spaces to a multiple of
+// 8. The reference implementation does the same, so both write the same bytes.
 // The file appears on finish(), and not at all without it (AtomicFile).
 class SafetensorsWriter {
  public:
