@@ -1,0 +1,74 @@
+#include "conformance/cases.h"
+
+namespace mxdit::conformance {
+namespace {
+
+constexpr DType kActivationTypes[] = {DType::f32, DType::bf16};
+constexpr DType kWeightTypes[] = {DType::f32, DType::bf16, DType::f16, DType::f8_e4m3,
+                                  DType::f8_e5m2};
+
+void add_linears(std::vector<Case>& cases) {
+  for (const DType x : kActivationTypes)
+    for (const DType w : kWeightTypes) {
+      cases.push_back(linear_case({1, 33, 515, x, w, true, Activation::silu}));
+      cases.push_back(linear_case({7, 17, 31, x, w, false, Activation::none}));
+      cases.push_back(linear_case({65, 70, 300, x, w, true, Activation::gelu_tanh}));
+    }
+  for (int64_t m = 1; m <= 20; ++m)
+    cases.push_back(linear_case({m, 19, 33, DType::f32, DType::bf16}));
+  for (const int64_t k : {1, 7, 31, 255, 256, 257, 515, 1024})
+    for (const int64_t n : {1, 2, 15, 16, 48, 129})
+      cases.push_back(linear_case({13, n, k, DType::f32, DType::f32, true, Activation::gelu_erf}));
+  cases.push_back(linear_case({4680, 5, 20, DType::f32, DType::f32}));
+  cases.push_back(linear_case({4680, 3, 7, DType::bf16, DType::bf16}));
+  cases.push_back(linear_case({509, 1030, 41, DType::f32, DType::bf16}));
+}
+
+void add_convs(std::vector<Case>& cases) {
+  const Conv3dParams same = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
+  Conv3dParams causal = same, strided = {.stride_h = 2, .stride_w = 2, .pad_bottom = 1, .pad_right = 1};
+  causal.zero_frames = 2;
+  Conv3dParams mixed = same;
+  mixed.zero_frames = 1;
+  for (const DType x : kActivationTypes) {
+    for (const DType w : {x, DType::bf16, DType::f16})
+      cases.push_back(conv_case({3, 5, 7, 3, 8, 3, 3, 3, x, w, 0, causal}));
+    cases.push_back(conv_case({2, 6, 9, 16, 3, 3, 3, 3, x, x, 2, same}));
+    cases.push_back(conv_case({1, 4, 11, 8, 16, 3, 3, 3, x, x, 1, mixed}));
+    cases.push_back(conv_case({2, 9, 10, 16, 20, 1, 3, 3, x, x, 0, strided}));
+    cases.push_back(conv_case({5, 3, 5, 20, 17, 3, 1, 1, x, x, 1, {.stride_t = 2}}));
+    cases.push_back(conv_case({2, 5, 33, 96, 32, 1, 1, 1, x, x, 0, {}}));
+    cases.push_back(conv_case({2, 4, 70, 40, 130, 3, 3, 3, x, x, 0, causal}));
+    cases.push_back(conv_case({1, 6, 5, 4, 1, 2, 2, 3, x, x, 1, {.pad_top = 2, .pad_right = 3}}));
+  }
+}
+
+void add_attention(std::vector<Case>& cases) {
+  for (const DType type : kActivationTypes) {
+    for (const int64_t d : {1, 12, 20, 64, 128, 384})
+      cases.push_back(attention_case({1, 21, 45, 2, d, type}));
+    cases.push_back(attention_case({2, 70, 401, 3, 24, type, true}));
+    cases.push_back(attention_case({3, 5, 200, 2, 12, type, false, {0, 200, 193}}));
+    cases.push_back(attention_case({3, 17, 31, 2, 8, type, true, {31, 0, 1}}));
+    cases.push_back(attention_case({1, 1, 1, 1, 64, type}));
+    cases.push_back(attention_case({1, 1, 700, 1, 16, type}));
+    cases.push_back(attention_case({1, 410, 3, 1, 16, type}));
+  }
+}
+
+}  // namespace
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  add_linears(cases);
+  add_convs(cases);
+  add_attention(cases);
+  for (const DType type : kActivationTypes)
+    for (const int64_t columns : {1, 2, 7, 8, 31, 96, 1536, 5121})
+      for (Case& row : row_cases(columns > 1000 ? 5 : 33, columns, type))
+        cases.push_back(std::move(row));
+  for (Case& row : row_cases(3000, 20, DType::bf16)) cases.push_back(std::move(row));
+  return cases;
+}
+
+}  // namespace mxdit::conformance

@@ -1,0 +1,109 @@
+// Every operator on every kernel table that this machine runs, against naive loops in double, and
+// bit by bit over 1, 2 and 3 threads. Tables that the machine lacks are counted and shown.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <memory>
+
+#include "backend/cpu/isa.h"
+#include "backend/registry.h"
+#include "conformance/cases.h"
+
+namespace mxdit::conformance {
+namespace {
+
+const std::vector<Case>& cases() {
+  static const std::vector<Case> list = all_cases();
+  return list;
+}
+
+// Expectations are the same for every table, and slow.
+const Expectation& expectation(size_t index, const Instance& instance) {
+  static std::map<size_t, Expectation> known;
+  auto found = known.find(index);
+  if (found == known.end()) found = known.emplace(index, instance.expected()).first;
+  return found->second;
+}
+
+Backend& backend(const std::string& isa, int threads) {
+  static std::map<std::pair<std::string, int>, std::unique_ptr<Backend>> made;
+  auto& entry = made[{isa, threads}];
+  if (!entry) entry = make_backend("cpu", {.threads = threads, .isa = isa});
+  return *entry;
+}
+
+// Rounding to the output type: half an ulp, relative, or half the smallest subnormal.
+double rounding(DType type, double value) {
+  const double relative = type == DType::bf16 ? 1.0 / 256 : kUnit;
+  return std::abs(value) * relative * (1.0 + 1e-6) + 1e-40;
+}
+
+void expect_close(const std::string& name, const Tensor& out, const Expectation& expected) {
+  const std::vector<double> got = values_of(out);
+  ASSERT_EQ(got.size(), expected.value.size());
+  double worst = 0.0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const double value = expected.value[i], bound = expected.bound[i];
+    const double error = std::abs(got[i] - value);
+    const double allowed = bound + rounding(out.dtype(), std::abs(value) + bound);
+    worst = std::max(worst, error / allowed);
+    ASSERT_LE(error, allowed) << name << " element " << i << ": expected " << value << ", got "
+                              << got[i];
+  }
+}
+
+class ConformanceTest : public ::testing::TestWithParam<std::tuple<std::string, size_t>> {};
+
+TEST_P(ConformanceTest, MatchesDoubleLoopsAtAnyThreadCount) {
+  const auto& [isa, index] = GetParam();
+  for (const cpu::KernelTable& table : cpu::built_tables())
+    if (table.name == isa && !cpu::runs_here(table))
+      GTEST_SKIP() << "this machine has no " << isa;
+  Tensor first;
+  for (const int threads : {1, 2, 3}) {
+    Instance instance = cases()[index].make(backend(isa, threads));
+    instance.run();
+    if (threads == 1) {
+      first = backend(isa, 1).to_host(instance.out);
+      expect_close(cases()[index].name, first, expectation(index, instance));
+    } else {
+      ASSERT_EQ(std::memcmp(first.data(), instance.out.data(), first.bytes()), 0)
+          << cases()[index].name << ": " << threads << " threads change the result";
+    }
+  }
+}
+
+std::vector<std::string> table_names() {
+  std::vector<std::string> names;
+  for (const cpu::KernelTable& table : cpu::built_tables()) names.emplace_back(table.name);
+  return names;
+}
+
+std::string test_name(const ::testing::TestParamInfo<std::tuple<std::string, size_t>>& info) {
+  std::string text = std::get<0>(info.param) + "_" + cases()[std::get<1>(info.param)].name + "_" +
+                     std::to_string(std::get<1>(info.param));
+  for (char& c : text)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Tables, ConformanceTest,
+                         ::testing::Combine(::testing::ValuesIn(table_names()),
+                                            ::testing::Range<size_t>(0, cases().size())),
+                         test_name);
+
+TEST(KernelTables, AreCounted) {
+  int run = 0, skipped = 0;
+  for (const cpu::KernelTable& table : cpu::built_tables()) {
+    const bool here = cpu::runs_here(table);
+    (here ? run : skipped)++;
+    std::printf("[ tables   ] %s: %s\n", table.name, here ? "tested" : "skipped, not on this machine");
+  }
+  std::printf("[ tables   ] %d tested, %d skipped, %zu cases each\n", run, skipped, cases().size());
+  EXPECT_GE(run, 1);
+}
+
+}  // namespace
+}  // namespace mxdit::conformance
