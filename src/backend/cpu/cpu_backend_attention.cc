@@ -84,7 +84,6 @@ class QueryBlock {
            .columns = std::min(nr_, count - i),
            .divisor = sum_ + i,
            .bias = nullptr,
-           .function = Function::none,
            .out = p_.out + p_.offset(batch, p_.queries, first + i, head),
            .out_type = p_.type,
            .out_stride = p_.heads * p_.head_dim});

@@ -163,13 +163,12 @@ struct SoftmaxArgs {
   int64_t rows;
 };
 
-// out[q, d] = function(product[d, q] / divisor[q] + bias[d]) for one column panel. A null divisor
-// is 1; a divisor of 0 gives zeros.
+// out[q, d] = product[d, q] / divisor[q] + bias[d] for one column panel. A null divisor is 1; a
+// divisor of 0 gives zeros.
 struct StoreTransposedArgs {
   const float* product;
   int64_t rows, columns;
-  const float *divisor, *bias;  // bias may be null
-  Function function;
+  const float *divisor, *bias;  // either may be null; divisor has nr elements
   void* out;
   Element out_type;
   int64_t out_stride;

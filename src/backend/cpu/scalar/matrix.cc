@@ -59,7 +59,7 @@ void store_transposed(const StoreTransposedArgs& args) noexcept {
       float value = args.product[row * kNr + c];
       if (args.divisor != nullptr) value = args.divisor[c] == 0.0f ? 0.0f : value / args.divisor[c];
       if (args.bias != nullptr) value += args.bias[row];
-      store(args.out, args.out_type, c * args.out_stride + row, apply(args.function, value));
+      store(args.out, args.out_type, c * args.out_stride + row, value);
     }
   }
 }

@@ -1,0 +1,42 @@
+// The AVX-512 instance of the generic kernels.
+#include "backend/cpu/avx512/simd.h"
+
+namespace mxdit::cpu {
+namespace avx512 {
+namespace {
+
+#include "backend/cpu/generic/functions.inc"
+#include "backend/cpu/generic/matrix.inc"
+#include "backend/cpu/generic/rows.inc"
+
+}  // namespace
+}  // namespace avx512
+
+const KernelTable* avx512_table() noexcept {
+  static constexpr KernelTable table = {
+      .name = "avx512",
+      .isa = kIsaAvx2 | kIsaAvx512,
+      .cast = avx512::cast,
+      .add = avx512::add,
+      .activate = avx512::activate,
+      .combine = avx512::combine,
+      .layer_norm = avx512::layer_norm,
+      .rms_norm = avx512::rms_norm,
+      .channel_norm = avx512::channel_norm,
+      .gate_add = avx512::gate_add,
+      .rope = avx512::rope,
+      .copy = nullptr,
+      .upsample2x = nullptr,
+      .matrix = {.mr = avx512::kMr,
+                 .nr = avx512::kNr,
+                 .pack = avx512::pack,
+                 .pack_columns = avx512::pack_columns,
+                 .multiply = avx512::multiply,
+                 .store = avx512::store_product,
+                 .store_transposed = avx512::store_transposed,
+                 .softmax = avx512::softmax},
+  };
+  return &table;
+}
+
+}  // namespace mxdit::cpu

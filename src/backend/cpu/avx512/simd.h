@@ -1,0 +1,77 @@
+// The vector type of the AVX-512 kernels and the operations that generic/ builds on.
+#pragma once
+
+#include <immintrin.h>
+
+#include "backend/cpu/kernel_table.h"
+
+namespace mxdit::cpu::avx512 {
+namespace {
+
+#include "backend/cpu/generic/vector8.inc"
+
+using F = __m512;
+typedef int I __attribute__((vector_size(64)));
+constexpr int kWidth = 16;
+// 14 x 32: twenty-eight accumulators, two vectors of the right operand, one of the left.
+constexpr int kMr = 14, kNr = 32;
+
+MXDIT_INLINE F splat(float value) { return _mm512_set1_ps(value); }
+MXDIT_INLINE F load_floats(const float* data) { return _mm512_loadu_ps(data); }
+MXDIT_INLINE void store_floats(float* data, F value) { _mm512_storeu_ps(data, value); }
+MXDIT_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+// b where a is NaN.
+MXDIT_INLINE F maximum(F a, F b) { return _mm512_max_ps(a, b); }
+MXDIT_INLINE F root(F a) { return _mm512_sqrt_ps(a); }
+
+MXDIT_INLINE F join(F8 low, F8 high) {
+  return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
+template <Element T>
+inline F load_some(const void* data, int64_t index, int64_t lanes) {
+  alignas(64) char buffer[64] = {};
+  const char* at = address<T>(data, index);
+  for (int64_t i = 0; i < lanes * Bytes<T>::value; ++i) buffer[i] = at[i];
+  return join(load8<T>(buffer, 0), load8<T>(buffer, 8));
+}
+
+template <Element T>
+MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
+  if (lanes != kWidth) return load_some<T>(data, index, lanes);
+  if constexpr (T == Element::f32)
+    return load_floats(reinterpret_cast<const float*>(address<T>(data, index)));
+  return join(load8<T>(data, index), load8<T>(data, index + 8));
+}
+
+template <Element T>
+MXDIT_INLINE void store(void* data, int64_t index, F value, int64_t lanes) {
+  const F8 low = _mm512_castps512_ps256(value), high = _mm512_extractf32x8_ps(value, 1);
+  if (lanes == kWidth) {
+    store8<T>(data, index, low);
+    store8<T>(data, index + 8, high);
+    return;
+  }
+  store8_some<T>(data, index, low, lanes < 8 ? lanes : 8);
+  if (lanes > 8) store8_some<T>(data, index + 8, high, lanes - 8);
+}
+
+MXDIT_INLINE float sum_lanes(F a) {
+  const F8 eight = _mm512_castps512_ps256(a) + _mm512_extractf32x8_ps(a, 1);
+  const __m128 half = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+}
+
+// x0 x1 x2 x3 ... -> x1 x0 x3 x2 ...
+MXDIT_INLINE F swap_pairs(F a) { return _mm512_permute_ps(a, 0xb1); }
+// Lanes 0 .. 7 of a, each twice.
+MXDIT_INLINE F duplicate_low(F a) {
+  return _mm512_permutexvar_ps(
+      _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), a);
+}
+// a b - c in even lanes, a b + c in odd ones.
+MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) { return _mm512_fmaddsub_ps(a, b, c); }
+
+}  // namespace
+}  // namespace mxdit::cpu::avx512
