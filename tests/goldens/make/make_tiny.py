@@ -22,7 +22,7 @@ PROMPTS = [
     ("checks", "a video of yellow checks moving left over a blue background", 1234),
 ]
 KEEP_STEPS = (0, 9, 19)
-KEEP_FRAMES = {"dots": (0, 12), "checks": (12,)}
+KEEP_FRAMES = {"dots": (0, -1), "checks": (-1,)}
 
 
 def main(model_dir):
@@ -52,10 +52,11 @@ def main(model_dir):
         for i in KEEP_STEPS:
             tensors[f"{name}.step{i}.latents"] = out[f"step{i}.latents"]
         assert torch.equal(out[f"step{last}.latents"], out["latents_final"])
-        for f in KEEP_FRAMES[name]:
+        kept = [f % out["frames"].shape[2] for f in KEEP_FRAMES[name]]
+        for f in kept:
             tensors[f"{name}.frame{f}"] = out["frames"][:, :, f]
         tensors[f"{name}.frame_means"] = out["frames"].mean(dim=(3, 4))
-        cases.append({"name": name, "frames": list(KEEP_FRAMES[name]), "steps": list(KEEP_STEPS)})
+        cases.append({"name": name, "frames": kept, "steps": list(KEEP_STEPS)})
         runs.append({"name": name, **run, "boundary_ratio": pipe.config.boundary_ratio, "experts": experts,
                      "text_length": n, "latents_shape": list(out["latents_init"].shape)})
         describe(f"tiny/{name}/latents_final", out["latents_final"])
