@@ -12,6 +12,8 @@
 
 namespace mxdit {
 
+class TensorUse;
+
 struct ModelSource {
   Backend* backend = nullptr;              // outlives the model
   const WeightStore* weights = nullptr;    // outlives the model
@@ -19,6 +21,7 @@ struct ModelSource {
   std::string config_file;                 // for error messages
   const QuantConfig* quantization = nullptr;
   DType compute = DType::f32;  // f32 or bf16: dtype of activations between operators
+  TensorUse* use = nullptr;    // notes every tensor that layers load; may be null
 };
 
 }  // namespace mxdit

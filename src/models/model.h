@@ -26,6 +26,15 @@ class TextEncoder {
   // with rows from lengths[b] on set to zero.
   virtual Tensor encode(const Tensor& ids, std::span<const int64_t> lengths,
                         const CancelToken* cancel) const = 0;
+  // Tensors of the checkpoint that this model did not read and is not known to ignore; sorted.
+  virtual std::vector<std::string> unused_tensors() const { return {}; }
+};
+
+// What a denoiser derives from the prompt and the image alone (Wan: keys and values of every
+// cross-attention). Only the model that made it looks inside; immutable, so steps may share it.
+class TextContext {
+ public:
+  virtual ~TextContext() = default;
 };
 
 struct DenoiserInput {
@@ -35,6 +44,8 @@ struct DenoiserInput {
   bool timestep_per_token = false;
   Tensor text;          // [B, S, text_dim]
   Tensor image;         // [B, I, image_dim] or undefined
+  // encode_context(text, image) of the same model; when set, text and image are not looked at.
+  std::shared_ptr<const TextContext> context;
 };
 
 class Denoiser {
@@ -44,9 +55,16 @@ class Denoiser {
   virtual int64_t out_channels() const = 0;
   virtual int64_t text_width() const = 0;
   virtual std::array<int64_t, 3> patch_size() const = 0;
+  // Work that is the same for all steps of a prompt, to be done once and handed over with every
+  // input. Null when there is none; a forward without a context computes its own.
+  virtual std::shared_ptr<const TextContext> encode_context(const Tensor& /*text*/,
+                                                            const Tensor& /*image*/) const {
+    return nullptr;
+  }
   // Predicted velocity [B, out_channels, F, H, W] in the compute dtype.
   // Error{usage} when F, H, W are no multiples of the patch.
   virtual Tensor forward(const DenoiserInput& input, const CancelToken* cancel) const = 0;
+  virtual std::vector<std::string> unused_tensors() const { return {}; }
 };
 
 // Called after each unit of work of a long call.
@@ -73,6 +91,7 @@ class VideoAutoencoder {
   // Frames f32 [B, 3, F, H, W] -> mean and log-variance, f32 [B, 2z, (F-1)/4+1, H/8, W/8].
   virtual Tensor encode(const Tensor& frames, const TilingOptions& tiling,
                         const UnitProgress& progress, const CancelToken* cancel) const = 0;
+  virtual std::vector<std::string> unused_tensors() const { return {}; }
 };
 
 }  // namespace mxdit

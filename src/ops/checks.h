@@ -8,7 +8,9 @@
 
 namespace mxdit::ops {
 
-inline bool is_activation(DType dtype) { return dtype == DType::f32 || dtype == DType::bf16; }
+inline bool is_activation(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::bf16;
+}
 
 // Activations between operators are f32 or bf16.
 inline void check_activation(std::string_view op, const Tensor& x) {

@@ -30,8 +30,8 @@ Tensor norm_modulate(Backend& backend, const Tensor& x, const Tensor& shift, con
   check_rank("norm_modulate", x, 3);
   check_modulation("norm_modulate", "shift", x, shift);
   check_modulation("norm_modulate", "scale", x, scale);
-  MXDIT_CHECK(shift.shape() == scale.shape(), "[ops] norm_modulate: expected scale ",
-              shift.shape(), " like shift, got ", scale.shape());
+  MXDIT_CHECK(shift.shape() == scale.shape(), "[ops] norm_modulate: expected scale ", shift.shape(),
+              " like shift, got ", scale.shape());
   Tensor out = backend.empty(x.dtype(), x.shape());
   if (x.elements() > 0) backend.norm_modulate(x, shift, scale, eps, out);
   return out;

@@ -123,7 +123,9 @@ TEST_F(OpsTest, AttentionOverOneKeyIsItsValue) {
   expect_refused("attention", [&] { ops::attention(*backend_, q, k, v, {1.0f, &bias, {}}); });
   expect_refused("attention", [&] { ops::attention(*backend_, q, k, iota({1, 1, 2, 2}), {}); });
   const std::array<int64_t, 1> lengths = {2};
-  expect_refused("attention", [&] { ops::attention(*backend_, q, k, v, {1.0f, nullptr, lengths}); });
+  expect_refused("attention", [&] {
+    ops::attention(*backend_, q, k, v, {1.0f, nullptr, lengths});
+  });
 }
 
 TEST_F(OpsTest, Norms) {
@@ -138,7 +140,8 @@ TEST_F(OpsTest, Norms) {
   const Tensor wide = iota({3});
   expect_refused("rms_norm", [&] { ops::rms_norm(*backend_, x, wide, 0); });
   expect_refused("layer_norm", [&] { ops::layer_norm(*backend_, x, &wide, nullptr, 0); });
-  expect_refused("channel_norm", [&] { ops::channel_norm(*backend_, x, gain, Activation::gelu_erf); });
+  expect_refused("channel_norm",
+                 [&] { ops::channel_norm(*backend_, x, gain, Activation::gelu_erf); });
   expect_refused("norm_modulate", [&] { ops::norm_modulate(*backend_, x, gain, gain, 0); });
 }
 
@@ -153,11 +156,13 @@ TEST_F(OpsTest, Elementwise) {
   const std::array<float, 2> coefficients = {2, -1};
   const Tensor half = ops::cast(*backend_, x, DType::bf16);
   const std::array<const Tensor*, 2> inputs = {&x, &half};
-  EXPECT_EQ(values(ops::linear_combination(*backend_, coefficients, inputs, DType::f32)), values(x));
+  EXPECT_EQ(values(ops::linear_combination(*backend_, coefficients, inputs, DType::f32)),
+            values(x));
   expect_refused("add", [&] { ops::add(*backend_, x, iota({3})); });
   expect_refused("add", [&] { ops::add(*backend_, row, x); });
   expect_refused("gate_add", [&] { ops::gate_add(*backend_, x, half, iota({1, 1, 2})); });
-  expect_refused("activate_gated", [&] { ops::activate_gated(*backend_, Activation::silu, x, row); });
+  expect_refused("activate_gated",
+                 [&] { ops::activate_gated(*backend_, Activation::silu, x, row); });
   expect_refused("activate", [&] { ops::activate(*backend_, Activation::silu, Tensor()); });
   expect_refused("linear_combination", [&] {
     ops::linear_combination(*backend_, {coefficients.data(), 1}, inputs, DType::f32);

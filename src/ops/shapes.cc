@@ -45,8 +45,8 @@ Shape with_extent(const Shape& shape, int axis, int64_t extent) {
 Tensor cast(Backend& backend, const Tensor& x, DType dtype) {
   MXDIT_CHECK(x.defined(), "[ops] cast: expected a tensor, got none");
   if (x.dtype() == dtype) return x;
-  const bool narrow_source = x.dtype() == DType::f16 || x.dtype() == DType::f8_e4m3 ||
-                             x.dtype() == DType::f8_e5m2;
+  const bool narrow_source =
+      x.dtype() == DType::f16 || x.dtype() == DType::f8_e4m3 || x.dtype() == DType::f8_e5m2;
   const bool known = (is_activation(dtype) && (is_activation(x.dtype()) || narrow_source)) ||
                      (dtype == DType::f16 && is_activation(x.dtype()));
   MXDIT_CHECK(known, "[ops] cast: expected a conversion between floating point types, got ",
@@ -75,16 +75,16 @@ Tensor permute(Backend& backend, const Tensor& x, std::span<const int> axes) {
   }
   const Shape shape(std::move(dims));
   Tensor out = backend.empty(x.dtype(), shape);
-  if (out.elements() > 0)
-    backend.copy_strided(x, view, shape, out, {0, contiguous_strides(shape)});
+  if (out.elements() > 0) backend.copy_strided(x, view, shape, out, {0, contiguous_strides(shape)});
   return out;
 }
 
 Tensor narrow(Backend& backend, const Tensor& x, int axis, int64_t begin, int64_t end) {
   check_copyable("narrow", x);
   axis = resolve_axis("narrow", x, axis);
-  MXDIT_CHECK(0 <= begin && begin <= end && end <= x.dim(axis), "[ops] narrow: expected a range of ",
-              "axis ", axis, " of ", x.shape(), ", got ", begin, "..", end);
+  MXDIT_CHECK(0 <= begin && begin <= end && end <= x.dim(axis),
+              "[ops] narrow: expected a range of ", "axis ", axis, " of ", x.shape(), ", got ",
+              begin, "..", end);
   const auto strides = contiguous_strides(x.shape());
   const Shape shape = with_extent(x.shape(), axis, end - begin);
   Tensor out = backend.empty(x.dtype(), shape);
@@ -140,7 +140,8 @@ Tensor concat(Backend& backend, std::span<const Tensor> parts, int axis) {
 }
 
 Tensor gather_rows(Backend& backend, const Tensor& table, const Tensor& ids, DType dtype) {
-  MXDIT_CHECK(table.defined() && ids.defined(), "[ops] gather_rows: expected two tensors, got none");
+  MXDIT_CHECK(table.defined() && ids.defined(),
+              "[ops] gather_rows: expected two tensors, got none");
   check_rank("gather_rows", table, 2);
   MXDIT_CHECK(ids.dtype() == DType::i32 && ids.shape().rank() == 1,
               "[ops] gather_rows: expected ids I32 [n], got ", name(ids.dtype()), " ", ids.shape());

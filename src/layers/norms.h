@@ -1,0 +1,34 @@
+// Norms with their parameters, by scope name.
+#pragma once
+
+#include <string>
+
+#include "layers/model_source.h"
+
+namespace mxdit {
+
+// x / sqrt(mean(x^2) + eps) * gain over the last axis; `<scope>.weight` [width].
+class RmsNorm {
+ public:
+  RmsNorm(const ModelSource& source, const std::string& scope, int64_t width, float eps);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Backend& backend_;
+  Tensor gain_;
+  float eps_;
+};
+
+// Layer norm over the last axis with `<scope>.weight` and `<scope>.bias` [width].
+class LayerNorm {
+ public:
+  LayerNorm(const ModelSource& source, const std::string& scope, int64_t width, float eps);
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  Backend& backend_;
+  Tensor gain_, bias_;
+  float eps_;
+};
+
+}  // namespace mxdit

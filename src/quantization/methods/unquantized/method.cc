@@ -1,0 +1,71 @@
+#include "quantization/methods/unquantized/method.h"
+
+#include "core/error.h"
+#include "ops/ops.h"
+
+namespace mxdit::unquantized {
+
+namespace {
+
+// Encoding is sharing: the product reads the activation as it is.
+struct PlainActivation final : EncodedActivation {
+  explicit PlainActivation(Tensor tensor) : x(std::move(tensor)) {}
+  Tensor x;
+};
+
+class PlainLinear final : public PreparedLinear {
+ public:
+  PlainLinear(Backend& backend, std::shared_ptr<PreparedWeight> weight)
+      : backend_(backend), weight_(std::move(weight)) {}
+
+  int64_t out_features() const noexcept override { return weight_->out_features(); }
+  int64_t in_features() const noexcept override { return weight_->in_features(); }
+  std::string encoding_key() const override { return "plain"; }
+
+  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+    return std::make_unique<PlainActivation>(x);
+  }
+
+  Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
+    const auto* plain = dynamic_cast<const PlainActivation*>(&x);
+    MXDIT_CHECK(plain != nullptr,
+                "[quantization] unquantized apply: expected a plain activation, "
+                "got one that another method encoded");
+    return ops::linear(backend_, plain->x, *weight_, bias, act);
+  }
+
+ private:
+  Backend& backend_;
+  std::shared_ptr<PreparedWeight> weight_;
+};
+
+bool is_multipliable(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16 ||
+         dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
+}
+
+class Method final : public LinearMethod {
+ public:
+  std::string name() const override { return "unquantized"; }
+
+  std::unique_ptr<PreparedLinear> prepare(Backend& backend, const LinearSource& source,
+                                          int64_t out_features,
+                                          int64_t in_features) const override {
+    const std::string tensor = source.layer + ".weight";
+    const Tensor weight = source.weights->get(tensor, {out_features, in_features});
+    if (!is_multipliable(weight.dtype()))
+      fail(ErrorKind::unsupported, "[quantization] ", source.weights->file_of(tensor).string(),
+           " tensor ", tensor, ": expected F32, F16, BF16, F8_E4M3 or F8_E5M2, got ",
+           mxdit::name(weight.dtype()));
+    return std::make_unique<PlainLinear>(backend,
+                                         backend.prepare_linear(backend.from_host(weight)));
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const LinearMethod> make_method() {
+  return std::make_shared<Method>();
+}
+
+}  // namespace mxdit::unquantized
