@@ -12,17 +12,17 @@ namespace {
 
 // Groups of characters that occur in misread UTF-8, as bits.
 enum Group : uint32_t {
-  kCommon = 1u << 0,    // at home in many places
-  kC1 = 1u << 1,        // control characters nobody writes
-  kBad = 1u << 2,       // hardly ever written
+  kCommon = 1u << 0,  // at home in many places
+  kC1 = 1u << 1,      // control characters nobody writes
+  kBad = 1u << 2,     // hardly ever written
   kLaw = 1u << 3,
   kCurrency = 1u << 4,
-  kStart = 1u << 5,     // opening punctuation
-  kEnd = 1u << 6,       // closing punctuation
+  kStart = 1u << 5,  // opening punctuation
+  kEnd = 1u << 6,    // closing punctuation
   kNumeric = 1u << 7,
-  kFace = 1u << 8,      // letters drawn as faces
-  kUpper = 1u << 9,     // accented capitals
-  kLower = 1u << 10,    // accented small letters
+  kFace = 1u << 8,    // letters drawn as faces
+  kUpper = 1u << 9,   // accented capitals
+  kLower = 1u << 10,  // accented small letters
   kUpperCommon = 1u << 11,
   kLowerCommon = 1u << 12,
   kBox = 1u << 13,
@@ -62,9 +62,14 @@ struct Range {
 };
 
 constexpr Range kRanges[] = {
-    {kC1, 0x80, 0x9F},           {kUpper, 0xC0, 0xD1},         {kLower, 0xDF, 0xF1},
-    {kUpperCommon, 0x391, 0x3AB}, {kUpperCommon, 0x401, 0x42F}, {kLowerCommon, 0x3AC, 0x3C9},
-    {kLowerCommon, 0x430, 0x45F}, {kBox, 0x2550, 0x256C},
+    {kC1, 0x80, 0x9F},
+    {kUpper, 0xC0, 0xD1},
+    {kLower, 0xDF, 0xF1},
+    {kUpperCommon, 0x391, 0x3AB},
+    {kUpperCommon, 0x401, 0x42F},
+    {kLowerCommon, 0x3AC, 0x3C9},
+    {kLowerCommon, 0x430, 0x45F},
+    {kBox, 0x2550, 0x256C},
 };
 
 // One place of a sequence: any character of the groups or of the list.

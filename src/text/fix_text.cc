@@ -21,11 +21,12 @@ struct Ligature {
 };
 
 constexpr Ligature kLigatures[] = {
-    {U'Ĳ', U"IJ"},     {U'ĳ', U"ij"},     {U'ŉ', U"\u02bcn"}, {U'Ǳ', U"DZ"}, {U'ǲ', U"Dz"},
-    {U'ǳ', U"dz"},     {U'Ǆ', U"DŽ"},     {U'ǅ', U"Dž"},      {U'ǆ', U"dž"}, {U'Ǉ', U"LJ"},
-    {U'ǈ', U"Lj"},     {U'ǉ', U"lj"},     {U'Ǌ', U"NJ"},      {U'ǋ', U"Nj"}, {U'ǌ', U"nj"},
-    {U'\uFB00', U"ff"},  {U'\uFB01', U"fi"},  {U'\uFB02', U"fl"}, {U'\uFB03', U"ffi"},
-    {U'\uFB04', U"ffl"}, {U'\uFB05', U"ſt"}, {U'\uFB06', U"st"},
+    {U'Ĳ', U"IJ"},      {U'ĳ', U"ij"},      {U'ŉ', U"\u02bcn"},  {U'Ǳ', U"DZ"},
+    {U'ǲ', U"Dz"},      {U'ǳ', U"dz"},      {U'Ǆ', U"DŽ"},       {U'ǅ', U"Dž"},
+    {U'ǆ', U"dž"},      {U'Ǉ', U"LJ"},      {U'ǈ', U"Lj"},       {U'ǉ', U"lj"},
+    {U'Ǌ', U"NJ"},      {U'ǋ', U"Nj"},      {U'ǌ', U"nj"},       {U'\uFB00', U"ff"},
+    {U'\uFB01', U"fi"}, {U'\uFB02', U"fl"}, {U'\uFB03', U"ffi"}, {U'\uFB04', U"ffl"},
+    {U'\uFB05', U"ſt"}, {U'\uFB06', U"st"},
 };
 
 void append_without_ligature(char32_t c, std::u32string* out) {

@@ -15,8 +15,12 @@ namespace {
 constexpr size_t kLongestName = 32;        // html.unescape looks no further
 constexpr size_t kLongestStrictName = 24;  // ftfy neither
 
-bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
-bool is_letter(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char32_t c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char32_t c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 bool is_hex(char32_t c) {
   return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
@@ -54,20 +58,19 @@ std::optional<std::u32string> named(const std::string& name) {
 }
 
 // The windows-1252 characters that HTML5 reads in the place of C1 controls.
-constexpr char16_t kC1[] = {
-    0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
-    0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
+constexpr char16_t kC1[] = {0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                            0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
+                            0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                            0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
 
 // The text of a numeric reference, which is empty for code points that HTML5 forbids.
 std::u32string numeric(uint32_t value) {
   if (value == 0 || (value >= 0xD800 && value < 0xE000) || value > 0x10FFFF) return U"\uFFFD";
   if (value >= 0x80 && value < 0xA0) return std::u32string(1, kC1[value - 0x80]);
-  const bool control = (value < 0x20 && value != '\t' && value != '\n' && value != '\f' &&
-                        value != '\r') ||
-                       value == 0x7F;
-  const bool noncharacter =
-      (value >= 0xFDD0 && value <= 0xFDEF) || (value & 0xFFFE) == 0xFFFE;
+  const bool control =
+      (value < 0x20 && value != '\t' && value != '\n' && value != '\f' && value != '\r') ||
+      value == 0x7F;
+  const bool noncharacter = (value >= 0xFDD0 && value <= 0xFDEF) || (value & 0xFFFE) == 0xFFFE;
   if (control || noncharacter) return {};
   return std::u32string(1, value);
 }

@@ -29,10 +29,16 @@ bool one_of(int byte, std::initializer_list<int> set) {
   return false;
 }
 
-bool between(int byte, int first, int last) { return byte >= first && byte <= last; }
-bool continues(int byte) { return between(byte, 0x80, 0xBF); }
+bool between(int byte, int first, int last) {
+  return byte >= first && byte <= last;
+}
+bool continues(int byte) {
+  return between(byte, 0x80, 0xBF);
+}
 // A continuation byte, but for 0x85 (often an ellipsis) and 0xA0 (which would be the space).
-bool continues_plainly(int byte) { return continues(byte) && byte != 0x85 && byte != 0xA0; }
+bool continues_plainly(int byte) {
+  return continues(byte) && byte != 0x85 && byte != 0xA0;
+}
 
 // Length of a sequence at `at` that has a space for 0xA0; 0: none. The lead bytes are those that
 // give likely characters.
@@ -55,8 +61,12 @@ size_t altered_length(const Bytes& b, size_t at) {
 
 constexpr int kLost = 0x1A;
 
-bool lost_or_asked(int byte) { return byte == kLost || byte == '?'; }
-bool lost_or_continues(int byte) { return byte == kLost || continues(byte); }
+bool lost_or_asked(int byte) {
+  return byte == kLost || byte == '?';
+}
+bool lost_or_continues(int byte) {
+  return byte == kLost || continues(byte);
+}
 
 // `count` bytes of a sequence that continue, at least one lost, at most one of them a '?'.
 bool lossy_tail(const Bytes& b, size_t at, size_t count) {
