@@ -10,6 +10,7 @@ constexpr int64_t kBlockK = 256;
 constexpr int64_t kBlockRows = 144;
 constexpr int64_t kTileRows = 480, kTileColumns = 512;
 constexpr int64_t kTilesPerThread = 3;
+constexpr int64_t kFewRows = 8, kFewRowsColumns = 128;
 
 int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -17,13 +18,15 @@ int64_t round_up(int64_t value, int64_t multiple) {
 
 int64_t blocks(int64_t count, int64_t block) { return (count + block - 1) / block; }
 
-// Extents of an output tile: the largest that still leave work for every thread.
+// Extents of an output tile: the largest that still leave work for every thread. With few rows the
+// product is a pass over the right operand, and narrow tiles keep its packed panels in cache.
 struct TilePlan {
   int64_t rows, columns;
 
   TilePlan(const MatrixKernels& kernels, int64_t m, int64_t n, int threads) {
+    const int64_t widest = m <= kFewRows ? kFewRowsColumns : kTileColumns;
     rows = std::min(m, kTileRows);
-    columns = round_up(std::min(n, kTileColumns), kernels.nr);
+    columns = round_up(std::min(n, widest), kernels.nr);
     while (threads > 1 && blocks(m, rows) * blocks(n, columns) < kTilesPerThread * threads) {
       if (columns > 8 * kernels.nr || (columns > kernels.nr && rows <= 8 * kernels.mr))
         columns = round_up(columns / 2, kernels.nr);
@@ -116,6 +119,23 @@ void multiply_tile(const MatrixKernels& kernels, const PanelSource& left, const 
   }
 }
 
+// The tile of a product whose operands were swapped: rows are output columns.
+void store_swapped_tile(const MatrixKernels& kernels, const Tile& tile, int64_t n,
+                        const TileScratch& scratch, const ProductOutput& output) {
+  for (int64_t column = 0; column < tile.columns; column += kernels.nr) {
+    const int64_t first = (tile.column + column) * n + tile.row;
+    kernels.store_transposed({.product = scratch.product + column * tile.rows,
+                              .rows = tile.rows,
+                              .columns = std::min<int64_t>(kernels.nr, tile.columns - column),
+                              .divisor = nullptr,
+                              .bias = output.bias == nullptr ? nullptr : output.bias + tile.row,
+                              .out = static_cast<char*>(output.out) +
+                                     first * element_bytes(output.type),
+                              .out_type = output.type,
+                              .out_stride = n});
+  }
+}
+
 void store_tile(const MatrixKernels& kernels, const Tile& tile, int64_t n,
                 const TileScratch& scratch, const ProductOutput& output) {
   const int64_t first = tile.row * n + tile.column;
@@ -136,15 +156,25 @@ void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPoo
                     const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
                     int64_t k, const ProductOutput& output) {
   if (m <= 0 || n <= 0) return;
-  const TilePlan plan(kernels, m, n, threads.size());
-  const int64_t column_tiles = blocks(n, plan.columns);
-  threads.parallel_for(blocks(m, plan.rows) * column_tiles, 1, [&](int64_t begin, int64_t end) {
+  // A right operand of few rows would fill its panels with zeros; on the left it does not.
+  const bool swapped = 2 * n <= kernels.nr && m > n && output.function == Function::none;
+  const PanelSource& rows = swapped ? right : left;
+  const PanelSource& columns = swapped ? left : right;
+  const int64_t row_count = swapped ? n : m, column_count = swapped ? m : n;
+  const TilePlan plan(kernels, row_count, column_count, threads.size());
+  const int64_t column_tiles = blocks(column_count, plan.columns);
+  const int64_t tiles = blocks(row_count, plan.rows) * column_tiles;
+  threads.parallel_for(tiles, 1, [&](int64_t begin, int64_t end) {
     const TileScratch scratch(memory, kernels, plan, k);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / column_tiles * plan.rows, column = i % column_tiles * plan.columns;
-      const Tile tile{row, std::min(plan.rows, m - row), column, std::min(plan.columns, n - column)};
-      multiply_tile(kernels, left, right, tile, k, scratch);
-      store_tile(kernels, tile, n, scratch, output);
+      const Tile tile{row, std::min(plan.rows, row_count - row), column,
+                      std::min(plan.columns, column_count - column)};
+      multiply_tile(kernels, rows, columns, tile, k, scratch);
+      if (swapped)
+        store_swapped_tile(kernels, tile, n, scratch, output);
+      else
+        store_tile(kernels, tile, n, scratch, output);
     }
   });
 }
