@@ -34,6 +34,14 @@ std::string shortened(std::string text) {
   return text;
 }
 
+// "line 3, column 7" of the byte at `offset`.
+std::string position_in(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
+  return detail::concat("line ", line, ", column ", column);
+}
+
 // Builds the document from parser events. Parser and builder keep their state on the heap, so
 // depth costs no stack here; the limit protects the recursive walks (copy, dump) of later code.
 class Builder : public nlohmann::json_sax<Json> {
@@ -71,10 +79,8 @@ class Builder : public nlohmann::json_sax<Json> {
     const std::string_view intro = "parse error at ";
     reason.remove_prefix(reason.find("] ") + 2);
     if (reason.substr(0, intro.size()) == intro) reason.remove_prefix(reason.find(": ") + 2);
-    const std::string_view before = text_.substr(0, position == 0 ? 0 : position - 1);
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const size_t column = before.size() - (before.rfind('\n') + 1) + 1;
-    fail(ErrorKind::bad_input, "[io] ", file_, ": line ", line, ", column ", column,
+    const size_t offset = position == 0 ? 0 : position - 1;
+    fail(ErrorKind::bad_input, "[io] ", file_, ": ", position_in(text_, offset),
          ": expected JSON, got ", shortened(printable(reason)));
   }
 
@@ -206,6 +212,10 @@ Json parse_json(std::string_view text, const std::string& file) {
   if (text.size() > kMaxJsonBytes)
     fail(ErrorKind::bad_input, "[io] ", file, ": expected at most ", kMaxJsonBytes,
          " bytes of JSON, got ", text.size());
+  // The parser takes a zero byte for the end and would ignore what follows.
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos)
+    fail(ErrorKind::bad_input, "[io] ", file, ": ", position_in(text, zero),
+         ": expected JSON, got a zero byte");
   Builder builder(text, file);
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     fail(ErrorKind::bad_input, "[io] ", file, ": expected JSON, got something else");

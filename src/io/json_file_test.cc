@@ -33,6 +33,11 @@ TEST(ParseJson, NamesFileLineAndColumn) {
   expect_bad("{\"a\": \"\\ud800\"}", {"x.json", "surrogate"});
 }
 
+TEST(ParseJson, RefusesTextBehindAZeroByte) {
+  expect_bad(std::string_view("{}\n\0{", 5), {"x.json: line 2, column 1", "zero byte"});
+  expect_bad(std::string_view("{\"a\0\": 1}", 10), {"x.json: line 1, column 4", "zero byte"});
+}
+
 TEST(ParseJson, RefusesWhatIsNotUtf8) {
   for (const char* bytes : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82"})
     expect_bad("{\"a\": \"" + std::string(bytes) + "\"}", {"x.json", "UTF-8"});
