@@ -8,38 +8,56 @@
 namespace mxdit::wan_vae {
 namespace {
 
+// Sizes are computed in doubles: exact far beyond any machine, and an absurd request becomes a huge
+// number instead of wrapping to a small one.
+size_t to_bytes(double bytes) {
+  constexpr double kLargest = 4e18;
+  return static_cast<size_t>(std::min(bytes, kLargest));
+}
+
 // In elements, for tiles of `pixels` latent pixels; `later`: there is more than one latent frame.
-int64_t history_elements(const Config& config, int64_t pixels, bool later) {
-  constexpr int64_t kFrames = 2;
-  int64_t sum = (config.z_dim + 4 * config.decoder_width()) * pixels;
+double history_elements(const Config& config, double pixels, bool later) {
+  constexpr double kFrames = 2;
+  double sum = static_cast<double>(config.z_dim + 4 * config.decoder_width()) * pixels;
   for (const StageSpec& stage : config.decoder_stages()) {
-    sum += (stage.in_channels + (2 * stage.blocks - 1) * stage.out_channels) * pixels;
-    if (stage.temporal && later) sum += stage.out_channels * pixels;
-    if (stage.resample) pixels *= 4;
-    if (!stage.resample) sum += stage.next_channels * pixels;  // conv_out
+    int64_t channels = stage.in_channels + (2 * stage.blocks - 1) * stage.out_channels;
+    if (stage.temporal && later) channels += stage.out_channels;
+    if (!stage.resample) channels += stage.next_channels;  // conv_out
+    sum += static_cast<double>(channels) * pixels;
+    pixels *= 4;
   }
   return kFrames * sum;
 }
 
-int64_t residual_elements(const StageSpec& stage, int64_t pixels) {
-  return (stage.in_channels + stage.out_channels +
-          std::max(stage.in_channels, stage.out_channels)) *
-         pixels;
+int64_t residual_channels(const StageSpec& stage) {
+  return stage.out_channels + 2 * std::max(stage.in_channels, stage.out_channels);
 }
 
-int64_t working_elements(const Config& config, int64_t pixels, bool later) {
+// The last features, the frame made of them, and the frame as f32. In bytes per pixel.
+int64_t finish_bytes(const Config& config, const StageSpec& stage, int64_t element) {
+  const int64_t as_f32 = element == sizeof(float) ? 0 : sizeof(float);
+  return (stage.next_channels + config.out_channels) * element + config.out_channels * as_f32;
+}
+
+// In bytes, for elements of `element` bytes.
+double working_bytes(const Config& config, double pixels, bool later, int64_t element) {
   constexpr int64_t kAttentionFrames = 6;
-  int64_t peak = kAttentionFrames * config.decoder_width() * pixels;
-  int64_t held = 0;  // pairs of frames of earlier stages that wait for their second frame
+  double peak = static_cast<double>(kAttentionFrames * config.decoder_width() * element) * pixels;
+  double held = 0;  // pairs of frames of earlier stages that wait for their second frame
   for (const StageSpec& stage : config.decoder_stages()) {
-    const int64_t frame = stage.out_channels * pixels;
-    peak = std::max(peak, held + residual_elements(stage, pixels));
-    if (!stage.resample) continue;
+    const auto need = [&](int64_t bytes_per_pixel) {
+      peak = std::max(peak, held + static_cast<double>(bytes_per_pixel) * pixels);
+    };
+    const int64_t frame = stage.out_channels * element;
+    need(residual_channels(stage) * element);
+    if (!stage.resample) {
+      need(finish_bytes(config, stage, element));
+      break;
+    }
     const bool pair = stage.temporal && later;
-    if (pair) peak = std::max(peak, held + 4 * frame);
-    held += pair ? 2 * frame : 0;
-    const int64_t next = 4 * pixels * stage.next_channels;
-    peak = std::max(peak, held + 4 * frame + std::max(next, pair ? 0 : frame));
+    if (pair) need(4 * frame);
+    if (pair) held += static_cast<double>(2 * frame) * pixels;
+    need(4 * frame + std::max(4 * stage.next_channels * element, pair ? 0 : frame));
     pixels *= 4;
   }
   return peak;
@@ -52,21 +70,22 @@ int64_t largest_tile(const TileAxis& axis) {
 }
 
 // f32 elements: the clip, one frame of a tile as it comes and blended, and the fading strips.
-int64_t host_elements(const Config& config, const Shape& latents, const TileAxis& rows,
-                      const TileAxis& columns) {
-  const int64_t frames = config.scale_temporal * (latents[2] - 1) + 1;
-  const int64_t height = rows.out_extent, width = columns.out_extent;
-  int64_t strips = 0;
-  if (rows.tiles.size() > 1) {
+double host_elements(const Config& config, const Shape& latents, const TileGrid& grid) {
+  const auto frames = static_cast<double>(config.scale_temporal * (latents[2] - 1) + 1);
+  const double area =
+      static_cast<double>(grid.rows.out_extent) * static_cast<double>(grid.columns.out_extent);
+  double strips = 0;
+  if (grid.rows.tiles.size() > 1) {
     // Tiles overlap, so the strips of a row of tiles are longer than the clip is wide.
     int64_t row_width = 0;
-    for (const TileAxis::Span& tile : columns.tiles) row_width += tile.out_size;
-    strips += 2 * rows.out_blend * row_width;
+    for (const TileAxis::Span& tile : grid.columns.tiles) row_width += tile.out_size;
+    strips += static_cast<double>(2 * grid.rows.out_blend * row_width);
   }
-  if (columns.tiles.size() > 1)
-    strips += 2 * columns.out_blend * largest_tile(rows) * config.scale_spatial;
-  const int64_t channels = config.out_channels;
-  return channels * (frames * (latents[0] * height * width + strips) + 2 * height * width);
+  if (grid.columns.tiles.size() > 1)
+    strips += static_cast<double>(2 * grid.columns.out_blend * largest_tile(grid.rows) *
+                                  config.scale_spatial);
+  return static_cast<double>(config.out_channels) *
+         (frames * (static_cast<double>(latents[0]) * area + strips) + 2 * area);
 }
 
 }  // namespace
@@ -81,14 +100,15 @@ DecodeMemory estimate_decode_memory(const Config& config, const Shape& latents,
     if (extent < 1 || extent > kMaxExtent)
       fail(ErrorKind::usage, "[models] VAE decode: expected extents from 1 to ", kMaxExtent,
            ", got ", latents);
-  const auto [rows, columns] = decode_grid(latents[3], latents[4], tiling, config.scale_spatial);
-  const int64_t pixels = largest_tile(rows) * largest_tile(columns);
+  const TileGrid grid = decode_grid(latents[3], latents[4], tiling, config.scale_spatial);
+  const double pixels = static_cast<double>(largest_tile(grid.rows)) *
+                        static_cast<double>(largest_tile(grid.columns));
+  const auto element = static_cast<int64_t>(element_size(compute));
   const bool later = latents[2] > 1;
   DecodeMemory memory;
-  const size_t element = element_size(compute);
-  memory.history = static_cast<size_t>(history_elements(config, pixels, later)) * element;
-  memory.working = static_cast<size_t>(working_elements(config, pixels, later)) * element;
-  memory.host = static_cast<size_t>(host_elements(config, latents, rows, columns)) * sizeof(float);
+  memory.history = to_bytes(history_elements(config, pixels, later) * static_cast<double>(element));
+  memory.working = to_bytes(working_bytes(config, pixels, later, element));
+  memory.host = to_bytes(host_elements(config, latents, grid) * sizeof(float));
   return memory;
 }
 

@@ -23,7 +23,7 @@ struct DecodeMemory {
 //
 // With one frame of a stage as the unit (h w C elements):
 // - history: two frames for each 3x3x3 or 3x1x1 convolution, of its input width;
-// - a residual block: its input or the shortcut, the normed frame, the convolved frame;
+// - a residual block: its input or the shortcut of it, the frame a layer reads, the one it makes;
 // - attention: frame, norm, q, k, v, output: six;
 // - upsampling: four for the pair of frames (twice, while it is reordered), then while each of the
 //   pair is decoded to the end, the pair itself stays beside the work of all later stages.

@@ -62,6 +62,13 @@ TEST(MemoryEstimate, DoesNotGrowWithTheClip) {
   EXPECT_EQ(estimate({1, 16, 21, 120, 208}, tiles, DType::bf16).history, tiled.history);
 }
 
+TEST(MemoryEstimate, DoesNotWrapForAbsurdShapes) {
+  const Config config = parse_config(Json::object(), "config.json");
+  constexpr int64_t kExtent = int64_t{1} << 20;
+  const Shape shape = {kExtent, 16, kExtent, kExtent, kExtent};
+  EXPECT_GT(estimate_decode_memory(config, shape, {}, DType::f32).total(), size_t{1} << 62);
+}
+
 TEST(MemoryEstimate, RefusesShapesThatAreNoLatents) {
   const Config config = parse_config(Json::object(), "config.json");
   const Shape shapes[] = {
