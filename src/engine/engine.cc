@@ -10,7 +10,7 @@
 #include "engine/request.h"
 #include "io/safetensors.h"
 #include "pipelines/memory_use.h"
-#include "quantization/registry.h"
+#include "quantization/configs/plain/config.h"
 #include "stages/decode.h"
 
 namespace mxdit {
@@ -35,11 +35,11 @@ struct Engine::State {
       : options(given),
         compute(parse_compute(given.dtype)),
         backend(make_backend(given.device, {given.threads, given.isa})),
-        quantization(make_quant_config("")),
+        quantization(plain_config()),
         checkpoint(given.model_path.empty() ? embedded_model_path() : given.model_path,
                    given.component_paths),
         pipeline(Pipeline::make(checkpoint.folder().class_name(),
-                                checkpoint.folder().index_file().string())) {}
+                                checkpoint.folder().index_file())) {}
 
   SizeRules size_rules() const;
   SamplingParams resolve(const GenerateRequest& request) const;

@@ -25,14 +25,19 @@ int64_t positive(const nlohmann::json& config, const char* key, int64_t fallback
 Checkpoint::Checkpoint(const std::string& path,
                        const std::map<std::string, std::string>& component_paths)
     : folder_(ModelFolder::open(path, {component_paths.begin(), component_paths.end()})) {
-  for (const char* needed : {"tokenizer", "text_encoder", "scheduler", "vae", "transformer"})
-    if (!folder_.has(needed))
-      fail(ErrorKind::not_found, "[engine] ", folder_.index_file().string(), ": expected component ",
-           needed, ", got none");
+  for (const char* name : {"tokenizer", "text_encoder", "scheduler", "vae", "transformer"}) {
+    if (!folder_.has(name))
+      fail(ErrorKind::not_found, "[engine] ", folder_.index_file(), ": expected component ", name,
+           ", got none");
+    components_.emplace(name, folder_.component(name));
+  }
+  if (folder_.has("transformer_2"))
+    components_.emplace("transformer_2", folder_.component("transformer_2"));
   for (const char* name : kNetworks)
-    if (folder_.has(name)) weights_.emplace(name, WeightStore::open(folder_.component(name).path));
-  const auto& transformer = folder_.component("transformer");
-  const std::string file = transformer.config_file.string();
+    if (components_.contains(name))
+      weights_.emplace(name, WeightStore::open(component(name).folder));
+  const Component& transformer = component("transformer");
+  const std::string& file = transformer.config_file;
   traits_.num_layers = positive(transformer.config, "num_layers", 40, file);
   traits_.num_attention_heads = positive(transformer.config, "num_attention_heads", 40, file);
   traits_.in_channels = positive(transformer.config, "in_channels", 16, file);
@@ -43,7 +48,7 @@ Checkpoint::Checkpoint(const std::string& path,
 void Checkpoint::read_defaults() {
   defaults_ = family_defaults(traits_);
   if (!defaults_.boundary_ratio && traits_.two_experts) {
-    const std::string file = folder_.index_file().string();
+    const std::string file = folder_.index_file();
     const double ratio = optional_or<double>(folder_.index(), "boundary_ratio", -1.0, file);
     if (!(ratio >= 0.0 && ratio <= 1.0))
       fail(ErrorKind::bad_input, "[engine] ", file,
@@ -59,14 +64,14 @@ void Checkpoint::read_defaults() {
 }
 
 CheckpointGeometry Checkpoint::geometry() const {
-  const auto& vae = folder_.component("vae");
-  const auto& transformer = folder_.component("transformer");
+  const Component& vae = component("vae");
+  const Component& transformer = component("transformer");
   CheckpointGeometry geometry;
   geometry.scale_spatial =
-      positive(vae.config, "scale_factor_spatial", 8, vae.config_file.string());
+      positive(vae.config, "scale_factor_spatial", 8, vae.config_file);
   geometry.scale_temporal =
-      positive(vae.config, "scale_factor_temporal", 4, vae.config_file.string());
-  const std::string file = transformer.config_file.string();
+      positive(vae.config, "scale_factor_temporal", 4, vae.config_file);
+  const std::string file = transformer.config_file;
   const auto patch =
       optional_or<std::vector<int64_t>>(transformer.config, "patch_size", {1, 2, 2}, file);
   if (patch.size() != 3 || patch[1] < 1 || patch[2] < 1 || patch[1] > 64 || patch[2] > 64)
@@ -77,24 +82,16 @@ CheckpointGeometry Checkpoint::geometry() const {
   return geometry;
 }
 
-const nlohmann::json& Checkpoint::config(const std::string& component) const {
-  return folder_.component(component).config;
-}
-
-const WeightStore& Checkpoint::weights(const std::string& component) const {
-  return weights_.at(component);
-}
-
 int64_t Checkpoint::networks() const { return static_cast<int64_t>(weights_.size()) + 1; }
 
-ModelSource Checkpoint::source(const std::string& component, Backend& backend,
+ModelSource Checkpoint::source(const std::string& name, Backend& backend,
                                const QuantConfig& quantization, DType compute) const {
-  const auto& part = folder_.component(component);
+  const Component& part = component(name);
   ModelSource source;
   source.backend = &backend;
-  source.weights = &weights_.at(component);
+  source.weights = &weights_.at(name);
   source.config = &part.config;
-  source.config_file = part.config_file.string();
+  source.config_file = part.config_file;
   source.quantization = &quantization;
   source.compute = compute;
   return source;
@@ -106,14 +103,14 @@ LoadedModel Checkpoint::load(Backend& backend, const QuantConfig& quantization, 
   int64_t done = 0;
   const auto next = [&] { step(++done, networks()); };
   const auto from = [&](const char* name) { return source(name, backend, quantization, compute); };
-  const auto class_of = [&](const char* name) { return folder_.component(name).class_name; };
+  const auto class_of = [&](const char* name) { return component(name).class_name; };
 
-  model.tokenizer = std::make_unique<Tokenizer>(folder_.component("tokenizer").path);
+  model.tokenizer = std::make_unique<Tokenizer>(component("tokenizer").folder);
   next();
   model.text_encoder = make_text_encoder(class_of("text_encoder"), from("text_encoder"));
   next();
   if (model.tokenizer->vocabulary_size() > model.text_encoder->vocabulary())
-    fail(ErrorKind::bad_input, "[engine] ", folder_.component("tokenizer").path.string(),
+    fail(ErrorKind::bad_input, "[engine] ", component("tokenizer").folder.string(),
          ": expected at most ", model.text_encoder->vocabulary(),
          " token ids (the text encoder's embedding), got ", model.tokenizer->vocabulary_size());
   model.transformer = make_denoiser(class_of("transformer"), from("transformer"));
@@ -130,19 +127,19 @@ LoadedModel Checkpoint::load(Backend& backend, const QuantConfig& quantization, 
 
 // The networks have to fit each other.
 void Checkpoint::check_widths(const LoadedModel& model) const {
-  const auto check = [&](const char* component, const char* key, int64_t expected, int64_t got) {
+  const auto check = [&](const char* name, const char* key, int64_t expected, int64_t got) {
     if (expected != got)
-      fail(ErrorKind::bad_input, "[engine] ", folder_.component(component).config_file.string(),
+      fail(ErrorKind::bad_input, "[engine] ", component(name).config_file,
            ": ", key, ": expected ", expected, ", got ", got);
   };
-  const auto check_denoiser = [&](const char* component, const Denoiser& denoiser) {
-    check(component, "text_dim (the text encoder's d_model)", model.text_encoder->width(),
+  const auto check_denoiser = [&](const char* name, const Denoiser& denoiser) {
+    check(name, "text_dim (the text encoder's d_model)", model.text_encoder->width(),
           denoiser.text_width());
-    check(component, "out_channels (the VAE's z_dim)", model.vae->latent_channels(),
+    check(name, "out_channels (the VAE's z_dim)", model.vae->latent_channels(),
           denoiser.out_channels());
     if (denoiser.in_channels() != model.vae->latent_channels())
       fail(ErrorKind::unsupported, "[engine] ",
-           folder_.component(component).config_file.string(), ": in_channels: expected ",
+           component(name).config_file, ": in_channels: expected ",
            model.vae->latent_channels(), " (text to video), got ", denoiser.in_channels(),
            "; models that take an image are not supported yet");
   };
@@ -151,10 +148,10 @@ void Checkpoint::check_widths(const LoadedModel& model) const {
 }
 
 std::unique_ptr<Scheduler> Checkpoint::make_scheduler(const SamplingParams& params) const {
-  const auto& part = folder_.component("scheduler");
+  const Component& part = component("scheduler");
   SchedulerOverrides overrides;
   overrides.flow_shift = params.flow_shift;
-  return mxdit::make_scheduler(part.config, part.config_file.string(), overrides);
+  return mxdit::make_scheduler(part.config, part.config_file, overrides);
 }
 
 }  // namespace mxdit

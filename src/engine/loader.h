@@ -46,9 +46,8 @@ class Checkpoint {
   CheckpointGeometry geometry() const;
   int64_t networks() const;  // steps of load()
 
-  // Configuration of a component; only for components that have one.
-  const nlohmann::json& config(const std::string& component) const;
-  const WeightStore& weights(const std::string& component) const;
+  const Component& component(const std::string& name) const { return components_.at(name); }
+  const WeightStore& weights(const std::string& component) const { return weights_.at(component); }
 
   // Builds all networks. `step` is called after each.
   LoadedModel load(Backend& backend, const QuantConfig& quantization, DType compute,
@@ -62,6 +61,7 @@ class Checkpoint {
   void check_widths(const LoadedModel& model) const;
 
   ModelFolder folder_;
+  std::map<std::string, Component> components_;
   std::map<std::string, WeightStore> weights_;
   SamplingDefaults defaults_;
   ModelTraits traits_;

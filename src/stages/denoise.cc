@@ -1,5 +1,7 @@
 #include "stages/denoise.h"
 
+#include <algorithm>
+
 #include "ops/ops.h"
 
 namespace mxdit {
@@ -24,14 +26,15 @@ class Loop {
   Loop(const Components& components, const RunContext& context, RunState& state)
       : components_(components), context_(context), state_(state), backend_(*components.backend) {
     const int64_t row = state.prompt_index();
-    text_ = state.prompt_embeds.slice(row, row + 1);
-    if (state.params.guided()) negative_text_ = state.negative_prompt_embeds;
+    text_.text = embeds(state.prompt_embeds.slice(row, row + 1));
+    if (state.params.guided()) negative_text_.text = embeds(state.negative_prompt_embeds);
   }
 
   // One step: predicts, guides, moves the sample to the next noise level.
   void step(int index) {
     const float timestep = components_.scheduler->timesteps()[static_cast<size_t>(index)];
     const Expert expert = expert_at(components_, state_.params, timestep);
+    prepare(*expert.model);
     const Tensor input = ops::cast(backend_, sample_, components_.compute);
     Tensor noise = predict(*expert.model, input, timestep, text_);
     record(index, ".noise_cond", noise);
@@ -48,13 +51,34 @@ class Loop {
   void end() { state_.latents = backend_.to_host(sample_); }
 
  private:
-  Tensor predict(const Denoiser& model, const Tensor& input, float timestep, const Tensor& text) {
+  // A text and what the present expert made of it.
+  struct Condition {
+    Tensor text;
+    std::shared_ptr<const TextContext> context;
+  };
+
+  // What depends on the text alone is computed once per expert, not once per step.
+  void prepare(const Denoiser& model) {
+    if (prepared_for_ == &model) return;
+    prepared_for_ = &model;
+    for (Condition* condition : {&text_, &negative_text_}) {
+      condition->context.reset();
+      if (condition->text.defined())
+        condition->context = model.encode_context(condition->text, Tensor());
+    }
+  }
+
+  Tensor predict(const Denoiser& model, const Tensor& input, float timestep,
+                 const Condition& condition) {
     DenoiserInput in;
     in.latents = input;
     in.timesteps = {timestep};
-    in.text = text;
+    in.text = condition.text;
+    in.context = condition.context;
     return model.forward(in, context_.cancel);
   }
+
+  Tensor embeds(const Tensor& rows) { return ops::cast(backend_, rows, components_.compute); }
 
   // uncond + guidance * (cond - uncond)
   Tensor guide(const Tensor& cond, const Tensor& uncond, float guidance) {
@@ -72,9 +96,20 @@ class Loop {
   const RunContext& context_;
   RunState& state_;
   Backend& backend_;
-  Tensor text_, negative_text_;
+  Condition text_, negative_text_;
+  const Denoiser* prepared_for_ = nullptr;
   Tensor sample_;  // f32 on the device
 };
+
+void record_schedule(const Components& components, Trace& trace) {
+  const auto record = [&](const char* name, const std::vector<float>& values) {
+    Tensor tensor = Tensor::host(DType::f32, {static_cast<int64_t>(values.size())});
+    std::copy(values.begin(), values.end(), tensor.as_mutable<float>());
+    trace.record(*components.backend, name, tensor);
+  };
+  record("sigmas", components.scheduler->sigmas());
+  record("timesteps", components.scheduler->timesteps());
+}
 
 }  // namespace
 
@@ -83,9 +118,7 @@ void Denoise::run(const Components& components, const RunContext& context, RunSt
   const int steps = state.params.num_inference_steps;
   scheduler.set_timesteps(steps);
   if (state.trace != nullptr) {
-    Tensor sigmas = Tensor::host(DType::f32, {static_cast<int64_t>(scheduler.sigmas().size())});
-    std::copy(scheduler.sigmas().begin(), scheduler.sigmas().end(), sigmas.as_mutable<float>());
-    state.trace->record(*components.backend, "sigmas", sigmas);
+    record_schedule(components, *state.trace);
   }
   StageProgress progress(context, "denoise", steps);
   Loop loop(components, context, state);
