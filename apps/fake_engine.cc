@@ -1,0 +1,101 @@
+#include "fake_engine.h"
+
+namespace mxdit {
+
+namespace cli {
+FakeEngine& fake_engine() {
+  static FakeEngine instance;
+  return instance;
+}
+}  // namespace cli
+
+struct Engine::State {};
+
+namespace {
+
+void emit(const ProgressSink& sink, Progress::Event event, const char* stage, int64_t step,
+          int64_t total) {
+  if (sink) sink({event, stage, step, total, 0.5, 0.5 * static_cast<double>(step), 0, 1});
+}
+
+GeneratedVideo paint(const GenerateRequest& request, size_t index) {
+  const size_t outputs = static_cast<size_t>(request.num_outputs_per_prompt);
+  GeneratedVideo result;
+  result.video = {*request.width, *request.height, *request.num_frames, *request.fps, {}};
+  result.video.rgb.assign(
+      size_t{3} * *request.width * *request.height * static_cast<size_t>(*request.num_frames), 90);
+  if (!request.prompts.empty()) result.prompt = request.prompts[index / outputs];
+  result.seed = *request.seed + index;
+  result.metadata = {{"prompt", result.prompt}, {"seed", std::to_string(result.seed)}};
+  return result;
+}
+
+}  // namespace
+
+Engine::Engine(const EngineOptions& options) : state_(std::make_unique<State>()) {
+  cli::fake_engine().options = options;
+  if (options.log) options.log(LogLevel::debug, "the fake engine loads");
+  if (cli::fake_engine().in_load) cli::fake_engine().in_load();
+}
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+EngineInfo Engine::info() const {
+  const bool embedded = cli::fake_engine().options.model_path.empty();
+  return {embedded ? "fake (embedded)" : "fake", "models/fake", "abc", embedded, "CPU: fake",
+          cli::fake_engine().options.dtype};
+}
+
+GenerateRequest Engine::resolve(const GenerateRequest& request) const {
+  GenerateRequest resolved = request;
+  resolved.width = request.width.value_or(32);
+  resolved.height = request.height.value_or(32);
+  resolved.num_frames = request.num_frames.value_or(5);
+  resolved.fps = request.fps.value_or(8);
+  resolved.seed = request.seed.value_or(42);
+  resolved.num_inference_steps = request.num_inference_steps.value_or(4);
+  return resolved;
+}
+
+GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSink& progress,
+                                const CancelToken* cancel) {
+  const GenerateRequest resolved = resolve(request);
+  cli::fake_engine().request = request;
+  ++cli::fake_engine().generated;
+  const int64_t steps = *resolved.num_inference_steps;
+  emit(progress, Progress::Event::stage_begin, "load", 0, 1);
+  emit(progress, Progress::Event::stage_end, "load", 1, 1);
+  emit(progress, Progress::Event::stage_begin, "denoise", 0, steps);
+  for (int64_t i = 1; i <= steps; ++i) {
+    const Progress step{Progress::Event::step,        "denoise", i, steps, 0.5,
+                        0.5 * static_cast<double>(i), 0,         1};
+    if (cli::fake_engine().in_step) cli::fake_engine().in_step(step);
+    if (cancel != nullptr && cancel->cancelled())
+      throw Error(ErrorKind::cancelled, "[engine] run: stopped on request");
+    if (progress) progress(step);
+  }
+  emit(progress, Progress::Event::stage_end, "denoise", steps, steps);
+  GenerateResult result;
+  const size_t videos = std::max<size_t>(1, request.prompts.size()) *
+                        static_cast<size_t>(request.num_outputs_per_prompt);
+  for (size_t i = 0; i < videos; ++i) result.videos.push_back(paint(resolved, i));
+  result.report = {{{"TextEncodingStage", 0.25}, {"DenoisingStage", 2}},
+                   {0.5, 0.5, 0.5, 0.5},
+                   2.5,
+                   uint64_t{64} << 20,
+                   0};
+  return result;
+}
+
+std::string embedded_model_path() {
+  return "models/fake";
+}
+std::string embedded_model_prompt_help() {
+  return "colours: red, blue\nshapes: stripes";
+}
+std::string version() {
+  return "9.8.7";
+}
+
+}  // namespace mxdit

@@ -1,0 +1,22 @@
+// A stand-in for the engine in the tests of the command line: it remembers what it was asked for
+// and paints frames of one colour.
+#pragma once
+
+#include <functional>
+
+#include "mxdit/engine.h"
+
+namespace mxdit::cli {
+
+struct FakeEngine {
+  EngineOptions options;
+  GenerateRequest request;
+  int generated = 0;
+  std::function<void(const Progress&)> in_step;  // called in every denoising step
+  std::function<void()> in_load;
+};
+
+// The one instance; tests reset it.
+FakeEngine& fake_engine();
+
+}  // namespace mxdit::cli

@@ -1,0 +1,75 @@
+#include "program.h"
+
+#include <exception>
+#include <new>
+
+#include "app_error.h"
+#include "command.h"
+#include "generate_command.h"
+#include "mxdit/engine.h"
+#include "nearest_name.h"
+
+namespace mxdit::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"generate", "make a video from a prompt", run_generate},
+};
+
+void print_help(std::ostream& out) {
+  out << "mxdit " << version() << ": video generation with Wan2.2\n\n"
+      << "usage: mxdit COMMAND [arguments]\n\ncommands:\n";
+  for (const Command& command : kCommands)
+    out << "  " << command.name << std::string(12 - std::string(command.name).size(), ' ')
+        << command.summary << "\n";
+  out << "\nmxdit COMMAND --help says more; mxdit --version prints the version.\n"
+      << "A first video: mxdit generate \"PROMPT\"\n";
+}
+
+int run_command(const std::vector<std::string>& arguments, const Console& console) {
+  if (arguments.empty()) {
+    print_help(console.err);
+    return exit_status(ErrorKind::usage);
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_help(console.out);
+    return 0;
+  }
+  if (name == "--version") {
+    console.out << "mxdit " << version() << std::endl;
+    return 0;
+  }
+  std::vector<std::string> known{"--help", "--version"};
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()}, console);
+    known.emplace_back(command.name);
+  }
+  const std::string nearest = nearest_name(name, known);
+  fail(ErrorKind::usage, "command: expected one of those that mxdit --help lists, got ",
+       shown_text(name), nearest.empty() ? "" : "; the nearest known one is " + nearest);
+}
+
+int report(const Error& error, const Console& console) {
+  console.err << "mxdit: error: " << error.what() << std::endl;
+  return exit_status(error.kind());
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& arguments, const Console& console) {
+  try {
+    return run_command(arguments, console);
+  } catch (const Error& error) {
+    return report(error, console);
+  } catch (const std::bad_alloc&) {
+    return report(Error(ErrorKind::out_of_memory,
+                        "[cli] memory: expected enough for the run, got a failed allocation"),
+                  console);
+  } catch (const std::exception& error) {
+    return report(Error(ErrorKind::internal, std::string("[cli] unexpected: ") + error.what()),
+                  console);
+  }
+}
+
+}  // namespace mxdit::cli
