@@ -23,10 +23,10 @@ void add_linears(std::vector<Case>& cases) {
       cases.push_back(linear_case({kTokens, n, k, DType::f32, weight}));
     cases.push_back(linear_case({1, 9216, 1536, DType::f32, weight}));
   }
-  cases.push_back(linear_case({kTokens, 8960, 1536, DType::bf16, DType::bf16, true,
-                               Activation::gelu_tanh}));
-  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{3072, 3072}, {14336, 3072}, {5120, 5120},
-                             {13824, 5120}})
+  cases.push_back(
+      linear_case({kTokens, 8960, 1536, DType::bf16, DType::bf16, true, Activation::gelu_tanh}));
+  for (const auto& [n, k] :
+       {std::pair<int64_t, int64_t>{3072, 3072}, {14336, 3072}, {5120, 5120}, {13824, 5120}})
     cases.push_back(linear_case({512, n, k, DType::bf16, DType::bf16}));
 }
 

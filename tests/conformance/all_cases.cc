@@ -26,7 +26,8 @@ void add_linears(std::vector<Case>& cases) {
 
 void add_convs(std::vector<Case>& cases) {
   const Conv3dParams same = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
-  Conv3dParams causal = same, strided = {.stride_h = 2, .stride_w = 2, .pad_bottom = 1, .pad_right = 1};
+  Conv3dParams causal = same,
+               strided = {.stride_h = 2, .stride_w = 2, .pad_bottom = 1, .pad_right = 1};
   causal.zero_frames = 2;
   Conv3dParams mixed = same;
   mixed.zero_frames = 1;
@@ -68,6 +69,7 @@ std::vector<Case> all_cases() {
       for (Case& row : row_cases(columns > 1000 ? 5 : 33, columns, type))
         cases.push_back(std::move(row));
   for (Case& row : row_cases(3000, 20, DType::bf16)) cases.push_back(std::move(row));
+  for (Case& copy : copy_cases()) cases.push_back(std::move(copy));
   return cases;
 }
 

@@ -59,7 +59,10 @@ struct AttentionShape {
 };
 Case attention_case(const AttentionShape& shape);
 
-// Norms, elementwise operators and copies, each on `rows` rows of `columns` elements.
+// copy_strided, gather_rows and upsample2x.
+std::vector<Case> copy_cases();
+
+// Norms and elementwise operators, each on `rows` rows of `columns` elements.
 std::vector<Case> row_cases(int64_t rows, int64_t columns, DType type);
 
 // Every case of the conformance test.
@@ -71,7 +74,9 @@ std::vector<double> values_of(const Tensor& tensor);
 
 inline constexpr double kUnit = 1.0 / (1 << 24);  // u: half an ulp of fp32, relative
 // gamma_n = n u / (1 - n u): n roundings in a row (Higham, Accuracy and Stability, 3.1).
-inline double gamma(double n) { return n * kUnit / (1.0 - n * kUnit); }
+inline double gamma(double n) {
+  return n * kUnit / (1.0 - n * kUnit);
+}
 
 double apply(Activation act, double x);
 // |apply(act, x + e) - apply(act, x)| for |e| <= bound, plus the error of evaluating act in fp32.

@@ -8,7 +8,9 @@
 namespace mxdit::conformance {
 namespace {
 
-std::string label(DType type) { return std::string(name(type)); }
+std::string label(DType type) {
+  return std::string(name(type));
+}
 
 // sum_i a_i b_i + bias with its bound. Any order of summation of n products, with or without FMA,
 // gives |error| <= gamma_n sum |a_i b_i| (Higham 3.1); the bias adds one more rounding.
@@ -22,8 +24,7 @@ struct Dot {
     ++count;
   }
   void finish(double bias, Activation act, Expectation& out) const {
-    const double bound =
-        gamma(static_cast<double>(count + 2)) * (magnitude + std::abs(bias));
+    const double bound = gamma(static_cast<double>(count + 2)) * (magnitude + std::abs(bias));
     out.add(apply(act, value + bias), apply_bound(act, value + bias, bound));
   }
 };
@@ -94,8 +95,9 @@ double padded_input(const ConvShape& s, const std::vector<double>& history,
   return frames[static_cast<size_t>(((t * s.height + y) * s.width + col) * s.in + c)];
 }
 
-Expectation conv_expectation(const ConvShape& s, const Tensor& x_tensor, const Tensor& history_tensor,
-                             const Tensor& weight, const Tensor& bias_tensor) {
+Expectation conv_expectation(const ConvShape& s, const Tensor& x_tensor,
+                             const Tensor& history_tensor, const Tensor& weight,
+                             const Tensor& bias_tensor) {
   const auto x = values_of(x_tensor), history = values_of(history_tensor), w = values_of(weight),
              bias = values_of(bias_tensor);
   const ConvExtents out = output_of(s);
@@ -125,9 +127,9 @@ Case conv_case(const ConvShape& s) {
   const ConvExtents o = output_of(s);
   const double pixels = static_cast<double>(o.frames * o.height * o.width);
   const double size = static_cast<double>(element_size(s.x));
-  return {.name = detail::concat("conv3d/", s.frames, "+", s.history, "+", s.params.zero_frames, "x",
-                                 s.height, "x", s.width, "/", s.in, "to", s.out, "/k", s.kt, s.kh,
-                                 s.kw, "/s", s.params.stride_t, s.params.stride_h,
+  return {.name = detail::concat("conv3d/", s.frames, "+", s.history, "+", s.params.zero_frames,
+                                 "x", s.height, "x", s.width, "/", s.in, "to", s.out, "/k", s.kt,
+                                 s.kh, s.kw, "/s", s.params.stride_t, s.params.stride_h,
                                  s.params.stride_w, "/", label(s.x), "/", label(s.weight)),
           .flops = 2.0 * pixels * static_cast<double>(s.out * s.in * s.kt * s.kh * s.kw),
           .bytes = size * (static_cast<double>(s.frames * s.height * s.width * s.in) +
@@ -155,9 +157,9 @@ struct AttentionInputs {
   Tensor q, k, v, bias;
 };
 
-// One output row: out[d] = sum_j p_j v_jd / sum_j p_j with p_j = exp(l_j - max). A logit is wrong by
-// at most e (gamma_{D+2} scale sum |q k| and one rounding for the bias); p_j is then wrong by 2 e
-// relative (its own and the maximum's), plus exp's few ulp. Numerator and denominator each sum up
+// One output row: out[d] = sum_j p_j v_jd / sum_j p_j with p_j = exp(l_j - max). A logit is wrong
+// by at most e (gamma_{D+2} scale sum |q k| and one rounding for the bias); p_j is then wrong by 2
+// e relative (its own and the maximum's), plus exp's few ulp. Numerator and denominator each sum up
 // to Sk terms. To first order |error| <= sum_j p_j |v_jd| (2 * 2 e + 2 gamma_{Sk + 20}).
 void attention_row(const AttentionShape& s, const std::vector<double>& q,
                    const std::vector<double>& k, const std::vector<double>& v,
@@ -173,13 +175,12 @@ void attention_row(const AttentionShape& s, const std::vector<double>& q,
     Dot dot;
     for (int64_t d = 0; d < s.dim; ++d)
       dot.add(scale * q[at(s.queries, i, d)], k[at(s.keys, j, d)]);
-    const double added =
-        s.bias ? bias[static_cast<size_t>((h * s.queries + i) * s.keys + j)] : 0.0;
+    const double added = s.bias ? bias[static_cast<size_t>((h * s.queries + i) * s.keys + j)] : 0.0;
     double& logit = p[static_cast<size_t>(j)];
     logit = dot.value + added;
     maximum = std::max(maximum, logit);
-    logit_error = std::max(logit_error, gamma(static_cast<double>(s.dim + 3)) *
-                                            (dot.magnitude + std::abs(added)));
+    logit_error = std::max(
+        logit_error, gamma(static_cast<double>(s.dim + 3)) * (dot.magnitude + std::abs(added)));
   }
   for (double& value : p) sum += value = std::exp(value - maximum);
   const double relative = 4.0 * logit_error + 2.0 * gamma(static_cast<double>(keys + 20));
@@ -200,7 +201,8 @@ Expectation attention_expectation(const AttentionShape& s, const AttentionInputs
   Expectation expected;
   for (int64_t b = 0; b < s.batch; ++b)
     for (int64_t i = 0; i < s.queries; ++i)
-      for (int64_t h = 0; h < s.heads; ++h) attention_row(s, q, k, v, bias, b, i, h, scale, expected);
+      for (int64_t h = 0; h < s.heads; ++h)
+        attention_row(s, q, k, v, bias, b, i, h, scale, expected);
   return expected;
 }
 
@@ -226,9 +228,8 @@ Case attention_case(const AttentionShape& s) {
             Instance instance;
             instance.out = out;
             instance.run = [=, &backend]() mutable {
-              const AttentionParams params = {.scale = scale,
-                                              .bias = s.bias ? &in.bias : nullptr,
-                                              .kv_length = s.kv_length};
+              const AttentionParams params = {
+                  .scale = scale, .bias = s.bias ? &in.bias : nullptr, .kv_length = s.kv_length};
               backend.attention(in.q, in.k, in.v, params, out);
             };
             instance.expected = [=] { return attention_expectation(s, in, scale); };

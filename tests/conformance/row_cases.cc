@@ -76,8 +76,8 @@ void normalized_row(const Row& row, double eps, const double* gain, double offse
         std::abs(y) * (gamma(n + 10) + 0.5 * mean_error * mean_error * factor * factor);
     const double g = gain == nullptr ? 1.0 : gain[c] + offset;
     const double b = bias == nullptr ? 0.0 : bias[c];
-    out.add(y * g + b, y_error * std::abs(g) + gamma(4) * (std::abs(y) * (std::abs(g) + 1.0) +
-                                                           std::abs(b)));
+    out.add(y * g + b,
+            y_error * std::abs(g) + gamma(4) * (std::abs(y) * (std::abs(g) + 1.0) + std::abs(b)));
   }
 }
 
@@ -100,11 +100,17 @@ void add_norms(const Rows& in, std::vector<Case>& cases) {
   constexpr float kEps = 1e-6f;
   cases.push_back(row_case(
       "layer_norm", in,
-      [](Backend& b, const Rows& r, Tensor& out) { b.layer_norm(r.x, &r.gain, &r.bias, kEps, out); },
-      [](const Row& row, Expectation& e) { normalized_row(row, kEps, row.gain, 0.0, row.bias, e); }));
+      [](Backend& b, const Rows& r, Tensor& out) {
+        b.layer_norm(r.x, &r.gain, &r.bias, kEps, out);
+      },
+      [](const Row& row, Expectation& e) {
+        normalized_row(row, kEps, row.gain, 0.0, row.bias, e);
+      }));
   cases.push_back(row_case(
       "layer_norm_plain", in,
-      [](Backend& b, const Rows& r, Tensor& out) { b.layer_norm(r.x, nullptr, nullptr, kEps, out); },
+      [](Backend& b, const Rows& r, Tensor& out) {
+        b.layer_norm(r.x, nullptr, nullptr, kEps, out);
+      },
       [](const Row& row, Expectation& e) { normalized_row(row, kEps, nullptr, 0.0, nullptr, e); }));
   cases.push_back(row_case(
       "norm_modulate", in,
@@ -112,13 +118,17 @@ void add_norms(const Rows& in, std::vector<Case>& cases) {
         b.norm_modulate(r.x, r.bias.reshape({1, 1, r.columns}), r.gain.reshape({1, 1, r.columns}),
                         kEps, out);
       },
-      [](const Row& row, Expectation& e) { normalized_row(row, kEps, row.gain, 1.0, row.bias, e); }));
+      [](const Row& row, Expectation& e) {
+        normalized_row(row, kEps, row.gain, 1.0, row.bias, e);
+      }));
   cases.push_back(row_case(
       "norm_modulate_per_row", in,
       [](Backend& b, const Rows& r, Tensor& out) {
         b.norm_modulate(r.x, r.gates, r.gates, kEps, out);
       },
-      [](const Row& row, Expectation& e) { normalized_row(row, kEps, row.gate, 1.0, row.gate, e); }));
+      [](const Row& row, Expectation& e) {
+        normalized_row(row, kEps, row.gate, 1.0, row.gate, e);
+      }));
   cases.push_back(row_case(
       "rms_norm", in,
       [](Backend& b, const Rows& r, Tensor& out) { b.rms_norm(r.x, r.gain, kEps, out); },
@@ -149,8 +159,7 @@ void add_elementwise(const Rows& in, std::vector<Case>& cases) {
         }
       }));
   cases.push_back(row_case(
-      "add_suffix_f32", in,
-      [](Backend& b, const Rows& r, Tensor& out) { b.add(r.x, r.bias, out); },
+      "add_suffix_f32", in, [](Backend& b, const Rows& r, Tensor& out) { b.add(r.x, r.bias, out); },
       [](const Row& row, Expectation& e) {
         for (int64_t c = 0; c < row.n; ++c) {
           const double sum = row.x[c] + row.bias[c];
@@ -189,14 +198,14 @@ void add_elementwise(const Rows& in, std::vector<Case>& cases) {
           [=](const Row& row, Expectation& e) {
             for (int64_t c = 0; c < row.n; ++c) {
               const double y = gated ? row.y[c] : 1.0, value = apply(act, row.x[c]);
-              e.add(value * y, apply_bound(act, row.x[c], 0.0) * std::abs(y) +
-                                   kUnit * std::abs(value * y));
+              e.add(value * y,
+                    apply_bound(act, row.x[c], 0.0) * std::abs(y) + kUnit * std::abs(value * y));
             }
           }));
 }
 
-// x as [1, rows, 1, columns - columns % 2] heads, angles from gates: x0 c - x1 s is two products and
-// one sum.
+// x as [1, rows, 1, columns - columns % 2] heads, angles from gates: x0 c - x1 s is two products
+// and one sum.
 Case rope_case(const Rows& in) {
   const int64_t rows = in.rows, half = (in.columns + 1) / 2, d = 2 * half;
   const DType type = in.x.dtype();

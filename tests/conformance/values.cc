@@ -21,10 +21,17 @@ Tensor random_tensor(DType dtype, const Shape& shape, uint32_t seed, float scale
   for (int64_t i = 0; i < tensor.elements(); ++i) {
     const float value = scale * (static_cast<float>(random() >> 8) / 8388608.0f - 1.0f);
     switch (dtype) {
-      case DType::f32: tensor.as_mutable<float>()[i] = value; break;
-      case DType::bf16: tensor.as_mutable<bf16>()[i] = to_bf16(value); break;
-      case DType::f16: tensor.as_mutable<f16>()[i] = to_f16(value); break;
-      default: tensor.as_mutable<uint8_t>()[i] = random_code(dtype, random);
+      case DType::f32:
+        tensor.as_mutable<float>()[i] = value;
+        break;
+      case DType::bf16:
+        tensor.as_mutable<bf16>()[i] = to_bf16(value);
+        break;
+      case DType::f16:
+        tensor.as_mutable<f16>()[i] = to_f16(value);
+        break;
+      default:
+        tensor.as_mutable<uint8_t>()[i] = random_code(dtype, random);
     }
   }
   return tensor;
@@ -34,12 +41,23 @@ std::vector<double> values_of(const Tensor& tensor) {
   std::vector<double> values(static_cast<size_t>(tensor.elements()));
   for (size_t i = 0; i < values.size(); ++i) {
     switch (tensor.dtype()) {
-      case DType::f32: values[i] = tensor.as<float>()[i]; break;
-      case DType::bf16: values[i] = to_float(tensor.as<bf16>()[i]); break;
-      case DType::f16: values[i] = to_float(tensor.as<f16>()[i]); break;
-      case DType::f8_e4m3: values[i] = e4m3_to_float(tensor.as<uint8_t>()[i]); break;
-      case DType::f8_e5m2: values[i] = e5m2_to_float(tensor.as<uint8_t>()[i]); break;
-      default: values[i] = NAN;
+      case DType::f32:
+        values[i] = tensor.as<float>()[i];
+        break;
+      case DType::bf16:
+        values[i] = to_float(tensor.as<bf16>()[i]);
+        break;
+      case DType::f16:
+        values[i] = to_float(tensor.as<f16>()[i]);
+        break;
+      case DType::f8_e4m3:
+        values[i] = e4m3_to_float(tensor.as<uint8_t>()[i]);
+        break;
+      case DType::f8_e5m2:
+        values[i] = e5m2_to_float(tensor.as<uint8_t>()[i]);
+        break;
+      default:
+        values[i] = NAN;
     }
   }
   return values;
@@ -47,11 +65,14 @@ std::vector<double> values_of(const Tensor& tensor) {
 
 double apply(Activation act, double x) {
   switch (act) {
-    case Activation::none: return x;
-    case Activation::silu: return x / (1.0 + std::exp(-x));
+    case Activation::none:
+      return x;
+    case Activation::silu:
+      return x / (1.0 + std::exp(-x));
     case Activation::gelu_tanh:
       return 0.5 * x * (1.0 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
-    case Activation::gelu_erf: return 0.5 * x * (1.0 + std::erf(x * 0.7071067811865476));
+    case Activation::gelu_erf:
+      return 0.5 * x * (1.0 + std::erf(x * 0.7071067811865476));
   }
   return x;
 }
@@ -61,8 +82,8 @@ double apply_bound(Activation act, double x, double bound) {
   // The derivatives of all three stay below 1.13. Evaluation: silu's factor is good to a few ulp;
   // 1 + tanh and 1 + erf cancel for negative x, so the gelus are good to a few u of |x|, plus what
   // fp32 arguments of exp add: its relative error is that of the argument, |2 inner| u.
-  const double factor = act == Activation::silu ? std::abs(apply(act, x)) * (2.0 + std::abs(x))
-                                                : std::abs(x) * 2.0;
+  const double factor =
+      act == Activation::silu ? std::abs(apply(act, x)) * (2.0 + std::abs(x)) : std::abs(x) * 2.0;
   return 1.13 * bound + 8.0 * kUnit * factor;
 }
 

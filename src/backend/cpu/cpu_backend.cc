@@ -29,11 +29,16 @@ Tensor CpuBackend::to_host(const Tensor& device) {
 
 Element element_of(DType dtype) {
   switch (dtype) {
-    case DType::f32: return Element::f32;
-    case DType::bf16: return Element::bf16;
-    case DType::f16: return Element::f16;
-    case DType::f8_e4m3: return Element::f8_e4m3;
-    case DType::f8_e5m2: return Element::f8_e5m2;
+    case DType::f32:
+      return Element::f32;
+    case DType::bf16:
+      return Element::bf16;
+    case DType::f16:
+      return Element::f16;
+    case DType::f8_e4m3:
+      return Element::f8_e4m3;
+    case DType::f8_e5m2:
+      return Element::f8_e5m2;
     default:
       fail(ErrorKind::unsupported, "[backend] element type: expected F32, BF16, F16, F8_E4M3 or ",
            "F8_E5M2, got ", mxdit::name(dtype));
@@ -42,10 +47,14 @@ Element element_of(DType dtype) {
 
 Function function_of(Activation activation) noexcept {
   switch (activation) {
-    case Activation::none: return Function::none;
-    case Activation::silu: return Function::silu;
-    case Activation::gelu_tanh: return Function::gelu_tanh;
-    case Activation::gelu_erf: return Function::gelu_erf;
+    case Activation::none:
+      return Function::none;
+    case Activation::silu:
+      return Function::silu;
+    case Activation::gelu_tanh:
+      return Function::gelu_tanh;
+    case Activation::gelu_erf:
+      return Function::gelu_erf;
   }
   return Function::none;
 }

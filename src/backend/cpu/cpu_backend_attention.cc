@@ -51,8 +51,8 @@ class QueryBlock {
     const int64_t panels = round_up(most_queries, nr_) / nr_, d = p_.head_dim;
     const int64_t key_floats = round_up(round_up(kKeyBlock, mr_) * d, 16);
     const int64_t value_floats = round_up(round_up(d, mr_) * kKeyBlock, 16);
-    const int64_t floats = key_floats + value_floats + 2 * nr_ * kKeyBlock + 2 * panels * nr_ +
-                           2 * panels * nr_ * d;
+    const int64_t floats =
+        key_floats + value_floats + 2 * nr_ * kKeyBlock + 2 * panels * nr_ + 2 * panels * nr_ * d;
     const int64_t pointers = std::max(most_queries, kKeyBlock);
     storage_ = memory.allocate(static_cast<size_t>(floats) * sizeof(float) +
                                static_cast<size_t>(pointers) * sizeof(void*));
@@ -78,15 +78,14 @@ class QueryBlock {
         add_keys(i, head, first + i, std::min(nr_, count - i), key, block);
     }
     for (int64_t i = 0; i < count; i += nr_)
-      p_.kernels.store_transposed(
-          {.product = result_ + i * p_.head_dim,
-           .rows = p_.head_dim,
-           .columns = std::min(nr_, count - i),
-           .divisor = sum_ + i,
-           .bias = nullptr,
-           .out = p_.out + p_.offset(batch, p_.queries, first + i, head),
-           .out_type = p_.type,
-           .out_stride = p_.heads * p_.head_dim});
+      p_.kernels.store_transposed({.product = result_ + i * p_.head_dim,
+                                   .rows = p_.head_dim,
+                                   .columns = std::min(nr_, count - i),
+                                   .divisor = sum_ + i,
+                                   .bias = nullptr,
+                                   .out = p_.out + p_.offset(batch, p_.queries, first + i, head),
+                                   .out_type = p_.type,
+                                   .out_stride = p_.heads * p_.head_dim});
   }
 
  private:
@@ -165,15 +164,16 @@ class QueryBlock {
     if (p_.bias == nullptr) return nullptr;
     const float* first = p_.bias + (head * p_.queries + query) * p_.keys + key;
     const int64_t stride = p_.keys * static_cast<int64_t>(sizeof(float));
-    p_.kernels.pack({.rows = row_pointers(rows_, reinterpret_cast<const char*>(first), stride, count),
-                     .count = count,
-                     .offset = 0,
-                     .k = block,
-                     .type = Element::f32,
-                     .scale = 1.0f,
-                     .width = nr_,
-                     .panel_stride = nr_ * block,
-                     .out = bias_});
+    p_.kernels.pack(
+        {.rows = row_pointers(rows_, reinterpret_cast<const char*>(first), stride, count),
+         .count = count,
+         .offset = 0,
+         .k = block,
+         .type = Element::f32,
+         .scale = 1.0f,
+         .width = nr_,
+         .panel_stride = nr_ * block,
+         .out = bias_});
     return bias_;
   }
 
@@ -201,7 +201,9 @@ void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v,
                            .head_dim = q.dim(3),
                            .scale = params.scale};
   const int64_t nr = kernels_.matrix.nr, pairs = q.dim(0) * problem.heads;
-  const auto blocks = [&](int64_t panels) { return (problem.queries + panels * nr - 1) / (panels * nr); };
+  const auto blocks = [&](int64_t panels) {
+    return (problem.queries + panels * nr - 1) / (panels * nr);
+  };
   int64_t panels = kQueryPanels;
   while (panels > 1 && pairs * blocks(panels) < kTasksPerThread * threads_.size()) panels /= 2;
   const int64_t block = panels * nr, per_pair = blocks(panels);

@@ -11,7 +11,8 @@ namespace {
 // Weights as [Cout, kt, kh, kw, Cin], so that one tap is a run of channels like a pixel is.
 class CpuConvWeight : public PreparedWeight {
  public:
-  CpuConvWeight(const Tensor& weight, Tensor taps) : shape_(weight.shape()), taps_(std::move(taps)) {}
+  CpuConvWeight(const Tensor& weight, Tensor taps)
+      : shape_(weight.shape()), taps_(std::move(taps)) {}
   int64_t out_features() const noexcept override { return shape_.dims()[0]; }
   int64_t in_features() const noexcept override { return shape_.dims()[1]; }
   size_t bytes() const noexcept override { return taps_.bytes(); }
@@ -74,12 +75,13 @@ class ReceptiveFields : public PanelSource {
     int64_t ox = first % g_.out_width, oy = first / g_.out_width % g_.out_height;
     int64_t ot = first / (g_.out_width * g_.out_height);
     for (int64_t i = 0; i < count;) {
-      const char* line = line_of(ot * g_.params.stride_t + dt,
-                                 oy * g_.params.stride_h + dy - g_.params.pad_top);
+      const char* line =
+          line_of(ot * g_.params.stride_t + dt, oy * g_.params.stride_h + dy - g_.params.pad_top);
       const int64_t line_end = std::min(count, i + g_.out_width - ox);
       for (; i < line_end; ++i, ++ox) {
         const int64_t x = ox * g_.params.stride_w + dx - g_.params.pad_left;
-        rows[i] = line == nullptr || x < 0 || x >= g_.width ? zeros_.data() : line + x * pixel_bytes_;
+        rows[i] =
+            line == nullptr || x < 0 || x >= g_.width ? zeros_.data() : line + x * pixel_bytes_;
       }
       ox = 0;
       if (++oy == g_.out_height) oy = 0, ++ot;

@@ -1,4 +1,5 @@
 // Operators that move elements: cast, strided copies, gathers, upsampling.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -19,6 +20,7 @@ struct CopyPlan {
       if (shape[axis] != 1) append(shape[axis], in.strides[i], out.strides[i]);
     }
     if (rank == 0) append(1, 1, 1);
+    lengthen_runs();
   }
 
   int64_t runs() const noexcept {
@@ -42,6 +44,19 @@ struct CopyPlan {
     extents[next] = extent;
     in_strides[next] = in_stride;
     out_strides[next] = out_stride;
+  }
+
+  // The order of axes is free: a run of three channels costs more to start than to copy, so a
+  // longer axis takes its place.
+  void lengthen_runs() noexcept {
+    constexpr int64_t kShort = 8;
+    const size_t last = static_cast<size_t>(rank) - 1;
+    if (extents[last] >= kShort) return;
+    const auto longest = std::max_element(extents.begin(), extents.begin() + rank);
+    const size_t axis = static_cast<size_t>(longest - extents.begin());
+    std::swap(extents[axis], extents[last]);
+    std::swap(in_strides[axis], in_strides[last]);
+    std::swap(out_strides[axis], out_strides[last]);
   }
 };
 
@@ -95,10 +110,8 @@ void CpuBackend::gather_rows(const Tensor& table, const Tensor& ids, Tensor& out
 
 void CpuBackend::upsample2x(const Tensor& x, Tensor& out) {
   const int64_t pixel_bytes = x.dim(3) * static_cast<int64_t>(element_size(x.dtype()));
-  const UpsampleArgs args = {.x = x.data(),
-                             .out = out.mutable_data(),
-                             .width = x.dim(2),
-                             .pixel_bytes = pixel_bytes};
+  const UpsampleArgs args = {
+      .x = x.data(), .out = out.mutable_data(), .width = x.dim(2), .pixel_bytes = pixel_bytes};
   run(kernels_.upsample2x, args, x.dim(0) * x.dim(1), x.dim(2) * x.dim(3));
 }
 

@@ -10,7 +10,9 @@ const float* floats(const Tensor* tensor) {
   return tensor == nullptr ? nullptr : static_cast<const float*>(tensor->data());
 }
 
-int64_t last_axis(const Tensor& x) { return x.dim(-1); }
+int64_t last_axis(const Tensor& x) {
+  return x.dim(-1);
+}
 
 int64_t rows_of(const Tensor& x) {
   const int64_t columns = last_axis(x);

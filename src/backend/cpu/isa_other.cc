@@ -3,6 +3,8 @@
 
 namespace mxdit::cpu {
 
-uint32_t machine_isa() noexcept { return 0; }
+uint32_t machine_isa() noexcept {
+  return 0;
+}
 
 }  // namespace mxdit::cpu

@@ -16,7 +16,9 @@ int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
-int64_t blocks(int64_t count, int64_t block) { return (count + block - 1) / block; }
+int64_t blocks(int64_t count, int64_t block) {
+  return (count + block - 1) / block;
+}
 
 // Extents of an output tile: the largest that still leave work for every thread. With few rows the
 // product is a pass over the right operand, and narrow tiles keep its packed panels in cache.
@@ -51,9 +53,9 @@ struct TileScratch {
     const int64_t right_floats = plan.columns * depth;
     const int64_t product_floats = plan.rows * plan.columns;
     const int64_t pointer_count = std::max(plan.rows, plan.columns);
-    storage = memory.allocate(
-        static_cast<size_t>(left_floats + right_floats + product_floats) * sizeof(float) +
-        static_cast<size_t>(pointer_count) * sizeof(void*));
+    storage = memory.allocate(static_cast<size_t>(left_floats + right_floats + product_floats) *
+                                  sizeof(float) +
+                              static_cast<size_t>(pointer_count) * sizeof(void*));
     right = static_cast<float*>(storage->data());
     product = right + right_floats;
     left = product + product_floats;
@@ -124,15 +126,15 @@ void store_swapped_tile(const MatrixKernels& kernels, const Tile& tile, int64_t 
                         const TileScratch& scratch, const ProductOutput& output) {
   for (int64_t column = 0; column < tile.columns; column += kernels.nr) {
     const int64_t first = (tile.column + column) * n + tile.row;
-    kernels.store_transposed({.product = scratch.product + column * tile.rows,
-                              .rows = tile.rows,
-                              .columns = std::min<int64_t>(kernels.nr, tile.columns - column),
-                              .divisor = nullptr,
-                              .bias = output.bias == nullptr ? nullptr : output.bias + tile.row,
-                              .out = static_cast<char*>(output.out) +
-                                     first * element_bytes(output.type),
-                              .out_type = output.type,
-                              .out_stride = n});
+    kernels.store_transposed(
+        {.product = scratch.product + column * tile.rows,
+         .rows = tile.rows,
+         .columns = std::min<int64_t>(kernels.nr, tile.columns - column),
+         .divisor = nullptr,
+         .bias = output.bias == nullptr ? nullptr : output.bias + tile.row,
+         .out = static_cast<char*>(output.out) + first * element_bytes(output.type),
+         .out_type = output.type,
+         .out_stride = n});
   }
 }
 

@@ -16,13 +16,25 @@ constexpr int kWidth = 8;
 // 6 x 16: twelve accumulators, two vectors of the right operand, one of the left.
 constexpr int kMr = 6, kNr = 16;
 
-MXDIT_INLINE F splat(float value) { return _mm256_set1_ps(value); }
-MXDIT_INLINE F load_floats(const float* data) { return _mm256_loadu_ps(data); }
-MXDIT_INLINE void store_floats(float* data, F value) { _mm256_storeu_ps(data, value); }
-MXDIT_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+MXDIT_INLINE F splat(float value) {
+  return _mm256_set1_ps(value);
+}
+MXDIT_INLINE F load_floats(const float* data) {
+  return _mm256_loadu_ps(data);
+}
+MXDIT_INLINE void store_floats(float* data, F value) {
+  _mm256_storeu_ps(data, value);
+}
+MXDIT_INLINE F fma(F a, F b, F c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
 // b where a is NaN.
-MXDIT_INLINE F maximum(F a, F b) { return _mm256_max_ps(a, b); }
-MXDIT_INLINE F root(F a) { return _mm256_sqrt_ps(a); }
+MXDIT_INLINE F maximum(F a, F b) {
+  return _mm256_max_ps(a, b);
+}
+MXDIT_INLINE F root(F a) {
+  return _mm256_sqrt_ps(a);
+}
 
 template <Element T>
 MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
@@ -43,13 +55,17 @@ MXDIT_INLINE float sum_lanes(F a) {
 }
 
 // x0 x1 x2 x3 ... -> x1 x0 x3 x2 ...
-MXDIT_INLINE F swap_pairs(F a) { return _mm256_permute_ps(a, 0xb1); }
+MXDIT_INLINE F swap_pairs(F a) {
+  return _mm256_permute_ps(a, 0xb1);
+}
 // Lanes 0 .. 3 of a, each twice.
 MXDIT_INLINE F duplicate_low(F a) {
   return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
 }
 // a b - c in even lanes, a b + c in odd ones.
-MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) { return _mm256_fmaddsub_ps(a, b, c); }
+MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {
+  return _mm256_fmaddsub_ps(a, b, c);
+}
 
 }  // namespace
 }  // namespace mxdit::cpu::avx2

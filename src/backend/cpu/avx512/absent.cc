@@ -3,6 +3,8 @@
 
 namespace mxdit::cpu {
 
-const KernelTable* avx512_table() noexcept { return nullptr; }
+const KernelTable* avx512_table() noexcept {
+  return nullptr;
+}
 
 }  // namespace mxdit::cpu

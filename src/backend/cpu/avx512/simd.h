@@ -16,13 +16,25 @@ constexpr int kWidth = 16;
 // 14 x 32: twenty-eight accumulators, two vectors of the right operand, one of the left.
 constexpr int kMr = 14, kNr = 32;
 
-MXDIT_INLINE F splat(float value) { return _mm512_set1_ps(value); }
-MXDIT_INLINE F load_floats(const float* data) { return _mm512_loadu_ps(data); }
-MXDIT_INLINE void store_floats(float* data, F value) { _mm512_storeu_ps(data, value); }
-MXDIT_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+MXDIT_INLINE F splat(float value) {
+  return _mm512_set1_ps(value);
+}
+MXDIT_INLINE F load_floats(const float* data) {
+  return _mm512_loadu_ps(data);
+}
+MXDIT_INLINE void store_floats(float* data, F value) {
+  _mm512_storeu_ps(data, value);
+}
+MXDIT_INLINE F fma(F a, F b, F c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
 // b where a is NaN.
-MXDIT_INLINE F maximum(F a, F b) { return _mm512_max_ps(a, b); }
-MXDIT_INLINE F root(F a) { return _mm512_sqrt_ps(a); }
+MXDIT_INLINE F maximum(F a, F b) {
+  return _mm512_max_ps(a, b);
+}
+MXDIT_INLINE F root(F a) {
+  return _mm512_sqrt_ps(a);
+}
 
 MXDIT_INLINE F join(F8 low, F8 high) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
@@ -64,14 +76,18 @@ MXDIT_INLINE float sum_lanes(F a) {
 }
 
 // x0 x1 x2 x3 ... -> x1 x0 x3 x2 ...
-MXDIT_INLINE F swap_pairs(F a) { return _mm512_permute_ps(a, 0xb1); }
+MXDIT_INLINE F swap_pairs(F a) {
+  return _mm512_permute_ps(a, 0xb1);
+}
 // Lanes 0 .. 7 of a, each twice.
 MXDIT_INLINE F duplicate_low(F a) {
-  return _mm512_permutexvar_ps(
-      _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), a);
+  return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
+                               a);
 }
 // a b - c in even lanes, a b + c in odd ones.
-MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) { return _mm512_fmaddsub_ps(a, b, c); }
+MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {
+  return _mm512_fmaddsub_ps(a, b, c);
+}
 
 }  // namespace
 }  // namespace mxdit::cpu::avx512

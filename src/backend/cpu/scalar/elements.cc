@@ -61,11 +61,14 @@ uint16_t float_to_half(float value) noexcept {
 
 float load(const void* data, Element type, int64_t index) noexcept {
   switch (type) {
-    case Element::f32: return static_cast<const float*>(data)[index];
+    case Element::f32:
+      return static_cast<const float*>(data)[index];
     case Element::bf16:
       return from_bits(static_cast<uint32_t>(static_cast<const uint16_t*>(data)[index]) << 16);
-    case Element::f16: return half_to_float(static_cast<const uint16_t*>(data)[index]);
-    case Element::f8_e4m3: return e4m3_to_float(static_cast<const uint8_t*>(data)[index]);
+    case Element::f16:
+      return half_to_float(static_cast<const uint16_t*>(data)[index]);
+    case Element::f8_e4m3:
+      return e4m3_to_float(static_cast<const uint8_t*>(data)[index]);
     case Element::f8_e5m2:
       return half_to_float(static_cast<uint32_t>(static_cast<const uint8_t*>(data)[index]) << 8);
   }
@@ -80,13 +83,16 @@ void store(void* data, Element type, int64_t index, float value) noexcept {
 
 float apply(Function function, float x) noexcept {
   switch (function) {
-    case Function::none: return x;
-    case Function::silu: return x / (1.0f + std::exp(-x));
+    case Function::none:
+      return x;
+    case Function::silu:
+      return x / (1.0f + std::exp(-x));
     case Function::gelu_tanh: {
       const float inner = 0.7978845608028654f * (x + 0.044715f * x * x * x);
       return 0.5f * x * (1.0f + std::tanh(inner));
     }
-    case Function::gelu_erf: return 0.5f * x * (1.0f + std::erf(x * 0.7071067811865476f));
+    case Function::gelu_erf:
+      return 0.5f * x * (1.0f + std::erf(x * 0.7071067811865476f));
   }
   return x;
 }

@@ -129,16 +129,24 @@ void copy_run(const T* in, int64_t in_stride, T* out, int64_t out_stride, int64_
 template <typename T>
 void copy_runs(const CopyArgs& args, int64_t begin, int64_t end) noexcept {
   const int last = args.rank - 1;
+  int64_t index[8] = {}, rest = begin, in = 0, out = 0;
+  for (int axis = last - 1; axis >= 0; --axis) {
+    index[axis] = rest % args.extents[axis];
+    rest /= args.extents[axis];
+    in += index[axis] * args.in_strides[axis];
+    out += index[axis] * args.out_strides[axis];
+  }
   for (int64_t run = begin; run < end; ++run) {
-    int64_t rest = run, in = 0, out = 0;
-    for (int axis = last - 1; axis >= 0; --axis) {
-      const int64_t index = rest % args.extents[axis];
-      rest /= args.extents[axis];
-      in += index * args.in_strides[axis];
-      out += index * args.out_strides[axis];
-    }
     copy_run(static_cast<const T*>(args.in) + in, args.in_strides[last],
              static_cast<T*>(args.out) + out, args.out_strides[last], args.extents[last]);
+    for (int axis = last - 1; axis >= 0; --axis) {
+      in += args.in_strides[axis];
+      out += args.out_strides[axis];
+      if (++index[axis] < args.extents[axis]) break;
+      in -= args.extents[axis] * args.in_strides[axis];
+      out -= args.extents[axis] * args.out_strides[axis];
+      index[axis] = 0;
+    }
   }
 }
 
