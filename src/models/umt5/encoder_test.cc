@@ -64,10 +64,11 @@ TEST(Umt5Encoder, MatchesTransformers) {
   EXPECT_LT(worst_error({""}), 1e-5);
 }
 
-// Activations rounded to 8 bits a few times per layer; the residual stream is not.
+// transformers in bf16 is 1e-2 to 1.6e-2 away from its own f32 on these cases; the f32 residual
+// stream halves that.
 TEST(Umt5Encoder, Bf16StaysClose) {
-  EXPECT_LT(worst_error({"scalar", 2, DType::bf16}), 2e-2);
-  EXPECT_LT(worst_error({"", 2, DType::bf16}), 2e-2);
+  EXPECT_LT(worst_error({"scalar", 2, DType::bf16}), 1.2e-2);
+  EXPECT_LT(worst_error({"", 2, DType::bf16}), 1.2e-2);
 }
 
 TEST(Umt5Encoder, ThreadsDoNotMatter) {

@@ -91,6 +91,8 @@ std::shared_ptr<const TextContext> Transformer::encode_context(const Tensor& tex
   context->batch = text.dim(0);
   Tensor embedded = embedding_->text(ops::cast(backend_, text, compute_));
   Tensor embedded_image = embed_image(image, text.dim(0));
+  // diffusers joins image and prompt and takes the last 512 tokens for the prompt, the length its
+  // pipeline pads to; here they are never joined, which is the same for such prompts.
   // Without projections of its own the image is read as tokens in front of the prompt.
   if (embedded_image.defined() && !config_.added_kv_proj_dim) {
     const std::array<Tensor, 2> parts = {embedded_image, embedded};

@@ -58,11 +58,12 @@ TEST(WanTransformer, MatchesDiffusers) {
   }
 }
 
-// Every operator rounds its output to 8 bits; two blocks add up to a few units of that.
+// Every operator rounds its output to 8 bits. diffusers in bf16 is 6e-3 to 8e-3 away from its own
+// f32 on these cases, with its roundings at the same places.
 TEST(WanTransformer, Bf16StaysClose) {
   for (const char* variant : kVariants) {
-    EXPECT_LT(worst_error(variant, {"scalar", 2, DType::bf16}), 4e-2) << variant;
-    EXPECT_LT(worst_error(variant, {"", 2, DType::bf16}), 4e-2) << variant;
+    EXPECT_LT(worst_error(variant, {"scalar", 2, DType::bf16}), 1.5e-2) << variant;
+    EXPECT_LT(worst_error(variant, {"", 2, DType::bf16}), 1.5e-2) << variant;
   }
 }
 
