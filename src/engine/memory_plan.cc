@@ -10,6 +10,9 @@
 namespace mxdit {
 namespace {
 
+// Blocks of the memory pool come in size classes, and some lie idle between uses.
+uint64_t pooled(uint64_t bytes) { return bytes + bytes / 2; }
+
 // The program, its libraries, configurations and headers.
 constexpr uint64_t kProgram = uint64_t{48} << 20;
 
@@ -65,14 +68,15 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const SamplingParams& param
       plan.mapped_bytes += checkpoint.weights(name).total_bytes();
   if (params.from_latents_path.empty()) {
     plan.stages.push_back({"TextEncodingStage",
-                           text_encoder_bytes(config_of(checkpoint, "text_encoder"), text, compute)});
+                           pooled(text_encoder_bytes(config_of(checkpoint, "text_encoder"), text,
+                                                     compute))});
     plan.stages.push_back({"DenoisingStage",
-                           denoiser_bytes(config_of(checkpoint, "transformer"), latents, text,
-                                          contexts, compute)});
+                           pooled(denoiser_bytes(config_of(checkpoint, "transformer"), latents, text,
+                                                 contexts, compute))});
   }
   plan.stages.push_back(
       {"DecodingStage",
-       decode_bytes(config_of(checkpoint, "vae"), latents, params.tiling, compute)});
+       pooled(decode_bytes(config_of(checkpoint, "vae"), latents, params.tiling, compute))});
   return plan;
 }
 

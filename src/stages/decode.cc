@@ -36,7 +36,7 @@ void Decode::run(const Components& components, const RunContext& context, RunSta
   StageProgress progress(context, "decode", state.latents.dim(2));
   state.frames = vae.decode(
       denormalise(vae, state.latents), state.params.tiling,
-      [&](int64_t done, int64_t) { progress.step(done); }, context.cancel);
+      [&](int64_t done, int64_t total) { progress.step(done, total); }, context.cancel);
   if (state.trace != nullptr) {
     state.trace->append(*components.backend, "latents_final", state.latents);
     state.trace->append(*components.backend, "frames", state.frames);

@@ -24,6 +24,11 @@ class StageProgress {
  public:
   StageProgress(const RunContext& context, std::string stage, int64_t total);
   void step(int64_t done);
+  // For stages that learn their number of units only when they run.
+  void step(int64_t done, int64_t total) {
+    total_ = total;
+    step(done);
+  }
   void end();
   double last_step_seconds() const { return last_step_; }
 
