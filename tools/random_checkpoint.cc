@@ -1,7 +1,5 @@
 #include "random_checkpoint.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -10,6 +8,7 @@
 #include "io/atomic_file.h"
 #include "io/json_file.h"
 #include "io/safetensors.h"
+#include "text/tokenizer.h"
 
 namespace mxdit::tools {
 namespace {
@@ -92,16 +91,6 @@ void check_output(const fs::path& output) {
   if (fs::exists(output) && !(fs::is_directory(output) && fs::is_empty(output)))
     fail(ErrorKind::usage, "[tools] ", output.string(),
          ": expected a folder that is new or empty, got something in it");
-}
-
-int64_t pieces_of(const fs::path& tokenizer) {
-  const std::string model = (tokenizer / "spiece.model").string();
-  sentencepiece::SentencePieceProcessor processor;
-  const auto status = processor.Load(model);
-  if (!status.ok())
-    fail(fs::exists(model) ? ErrorKind::bad_input : ErrorKind::not_found, "[tools] ", model,
-         ": expected a sentencepiece model, got ", status.ToString());
-  return processor.GetPieceSize();
 }
 
 std::string tokenizer_class_of(const fs::path& tokenizer) {
