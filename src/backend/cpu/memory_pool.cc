@@ -9,6 +9,7 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kAddressSpace = size_t{1} << 47;
 
 size_t size_class(size_t bytes) noexcept {
   if (bytes <= 256) return 256;
@@ -29,7 +30,7 @@ void* system_allocate(size_t size) noexcept {
 
 std::shared_ptr<Storage> MemoryPool::allocate(size_t bytes) {
   const size_t size = size_class(bytes);
-  void* data = take(size);
+  void* data = bytes < kAddressSpace ? take(size) : nullptr;
   if (data == nullptr)
     fail(ErrorKind::out_of_memory, "[backend] allocation: expected ", bytes, " bytes, got none");
   return std::make_shared<Storage>(
