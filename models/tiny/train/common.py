@@ -76,7 +76,7 @@ class Muon(torch.optim.Optimizer):
                 if rows > cols:
                     x = x.T
                 x = x / (x.norm() + 1e-7)
-                for _ in range(5):
+                for _ in range(3):
                     a = x @ x.T
                     x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
                 if rows > cols:

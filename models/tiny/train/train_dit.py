@@ -156,7 +156,7 @@ def run(rank, world, a):
     torch.manual_seed(a.seed + rank)
     rng = np.random.default_rng(a.seed + rank)
     cache = torch.load(a.latents, weights_only=True)
-    z, combo = cache["z"], cache["combo"]  # (clips, T, 4, 4, 64) normalised, (clips,)
+    z, combo = cache["z"], cache["combo"]  # (clips, T, 64) normalised, (clips,)
     bank, lengths = cache["text"], cache["lengths"]  # (combos, variants, L, 128), (combos, variants)
     empty = cache["empty"]  # (1, 128)
     variants, longest = bank.shape[1], bank.shape[2]
@@ -174,7 +174,7 @@ def run(rank, world, a):
     base = [a.muon, a.lr]
     ema = common.Ema(params, a.ema)
     fwd = torch.compile(forward, dynamic=False) if a.compile else forward
-    tables = {s: rope(m, 4, s, s) for s in (2, 4)}
+    tables = {s: rope(m, 4, s, s) for s in (1, 2, 4)}
     out = None
     if rank == 0:
         out = open(a.log, "a", newline="")
@@ -193,14 +193,10 @@ def run(rank, world, a):
         for o, b in zip(opts, base):
             for g in o.param_groups:
                 g["lr"] = b * lr
-        side = 2 if p < a.crop else 4
-        n = a.batch * (4 if side == 2 else 1)
+        side = next(side for side, until in zip((1, 2, 4), a.until) if p < until)  # tokens a side, the same cost a step
+        n = a.batch * 16 // side**2
         pick = torch.from_numpy(rng.integers(len(z), size=n))
-        x0 = z[pick].float()
-        if side == 2:
-            oy, ox = rng.integers(3, size=2)
-            x0 = x0[:, :, oy : oy + 2, ox : ox + 2]
-        x0 = x0.reshape(n, -1, 64)
+        x0 = z[pick][:, :, None].expand(-1, -1, side * side, -1).reshape(n, -1, 64)
         c = combo[pick]
         v = torch.from_numpy(rng.integers(variants, size=n))
         text, count = bank[c, v].float(), lengths[c, v].clone()
@@ -267,7 +263,7 @@ if __name__ == "__main__":
     ap.add_argument("--expert", choices=["both", "high", "low"], default="both")
     ap.add_argument("--u-split", type=float, default=0.5833, help="u where the experts change: sigma .875 at shift 5")
     ap.add_argument("--seconds", type=float, default=1500)
-    ap.add_argument("--crop", type=float, default=0.3)
+    ap.add_argument("--until", type=float, nargs=3, default=[0.3, 0.7, 1.0], help="shares of the time after which 1, 2, 4 tokens a side end")
     ap.add_argument("--hold", type=float, default=0.45)
     ap.add_argument("--lr-from", type=float, default=1.0)
     ap.add_argument("--lr-to", type=float, default=0.03)
@@ -276,11 +272,11 @@ if __name__ == "__main__":
     ap.add_argument("--ema", type=float, default=0.995)
     ap.add_argument("--shift", type=float, default=5.0)
     ap.add_argument("--drop", type=float, default=0.1)
-    ap.add_argument("--batch", type=int, default=48)
+    ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--world", type=int, default=2)
     ap.add_argument("--seed", type=int, default=21)
     ap.add_argument("--save-every", type=float, default=60)
-    ap.add_argument("--compile", type=int, default=1)
+    ap.add_argument("--compile", type=int, default=0)
     ap.add_argument("--check", action="store_true")
     a = ap.parse_args()
     if a.check:

@@ -4,9 +4,9 @@ Training runs the whole clip at once (resample_full replaces the chunked resampl
 the same as the stock chunked encode and decode.
 
 Patterns repeat every 16 px, so inside a frame a network sees the same as on one 16 x 16 tile with
-circular padding, at a sixteenth of the cost: the stage "tile" trains on that. The stage "frame"
-then trains with the stock zero padding: the decoder on repeated tile latents, the encoder to
-give those latents at the borders too.
+circular padding, at a sixteenth of the cost: the stage "tile" trains on that. The stage "decoder"
+goes on with the decoder only (the latents stay what they are, so that the transformer can train at
+the same time), and shows it whole frames with the stock zero padding too.
 """
 import argparse, math, os, time
 import numpy as np
@@ -158,8 +158,10 @@ def run(rank, world, a):
             m.to(memory_format=torch.channels_last_3d)
         elif isinstance(m, torch.nn.Conv2d):
             m.to(memory_format=torch.channels_last)
-    params = list(vae.parameters())
-    decay = [p for n, p in vae.named_parameters() if p.ndim > 2 and p.shape[0] > 3 and p.shape[1] > 1 and "gamma" not in n]
+    if a.stage == "decoder":
+        vae.encoder.requires_grad_(False), vae.quant_conv.requires_grad_(False)
+    params = [p for p in vae.parameters() if p.requires_grad]
+    decay = [p for n, p in vae.named_parameters() if p.requires_grad and p.ndim > 2 and p.shape[0] > 3 and p.shape[1] > 1 and "gamma" not in n]
     ids = {id(p) for p in decay}
     other = [p for p in params if id(p) not in ids]
     opts = [common.Muon(decay, a.muon), torch.optim.AdamW(other, lr=a.lr, betas=(0.9, 0.98), weight_decay=0, foreach=True)]
@@ -183,25 +185,20 @@ def run(rank, world, a):
         for o, b in zip(opts, base):
             for g in o.param_groups:
                 g["lr"] = b * lr
-        frame = a.stage == "frame" and step % 2 == 0  # otherwise a tile
+        frame = a.stage == "decoder" and p > 0.4 and step % 4 == 0  # otherwise a tile
         set_circular(True)
         n = a.batch_frame if frame else a.batch
         _, x = data.batch(train, rng, n, width=16, height=16)
         x = torch.from_numpy(x)
-        if not a.stage == "frame":
+        with torch.set_grad_enabled(a.stage == "tile"):
             mu, logvar = encode_full(vae, x)
-        else:
-            with torch.set_grad_enabled(not frame):
-                mu, logvar = encode_full(vae, x)
         logvar = logvar.clamp(-30, 20)
         with torch.no_grad():
             s = mu.std((0, 2, 3, 4), keepdim=True)
             std = s if step < 3 else std * 0.98 + s * 0.02
-        loss = 0
         if frame:
             set_circular(False)
             x, mu, logvar = (v.repeat(1, 1, 1, 4, 4) for v in (x, mu, logvar))
-            loss = ((encode_full(vae, x)[0] - mu) / std).pow(2).mean()
         z = mu + torch.randn_like(mu) * ((a.noise * std) ** 2 + logvar.exp()).sqrt()
         y = decode_full(vae, z)
         with torch.no_grad():  # weight the edges of the pattern
@@ -210,7 +207,7 @@ def run(rank, world, a):
         d = (y - x) * weight
         mse = (y.detach() - x).pow(2).mean().item()
         kl = 0.5 * (mu.pow(2) + logvar.exp() - 1 - logvar).mean()
-        loss = loss + d.abs().mean() + 2 * d.pow(2).mean() + a.kl * kl
+        loss = d.abs().mean() + 2 * d.pow(2).mean() + a.kl * kl
         loss.backward()
         common.average_gradients(params, world)
         torch.nn.utils.clip_grad_norm_(params, 1.0)
@@ -236,7 +233,7 @@ def validate(vae, ema, val, a, head):
     ema.swap()
     text = ""
     for name, on, x in (("tile", True, val[..., :16, :16]), ("frame", False, val)):
-        if name == "frame" and a.stage != "frame":
+        if name == "frame" and a.stage != "decoder":
             continue
         set_circular(on)
         db = psnr(decode_full(vae, encode_full(vae, x)[0]).clamp(-1, 1), x)
@@ -252,7 +249,7 @@ if __name__ == "__main__":
     ap.add_argument("--out", default="work/vae.pt")
     ap.add_argument("--resume")
     ap.add_argument("--seconds", type=float, default=1020)
-    ap.add_argument("--stage", choices=["tile", "frame"], default="tile")
+    ap.add_argument("--stage", choices=["tile", "decoder"], default="tile")
     ap.add_argument("--hold", type=float, default=0.4, help="share of the time at the full learning rate")
     ap.add_argument("--save-every", type=float, default=60)
     ap.add_argument("--lr", type=float, default=1e-3)
