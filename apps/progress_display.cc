@@ -11,7 +11,9 @@
 namespace mxdit::cli {
 namespace {
 
+// Plain lines: at least so often, and at most so often.
 constexpr double kPlainSeconds = 5;
+constexpr double kFastestSeconds = 1;
 
 std::string dump(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -35,7 +37,8 @@ class SilentDisplay : public ProgressDisplay {
   std::mutex mutex_;
 };
 
-// A line when a stage begins and ends, and in between after every tenth or every few seconds.
+// A line when a stage begins and ends, and in between after every tenth or every few seconds, but
+// never more than one in a second.
 class PlainDisplay : public SilentDisplay {
  public:
   using SilentDisplay::SilentDisplay;
@@ -57,9 +60,11 @@ class PlainDisplay : public SilentDisplay {
  private:
   bool is_due(const Progress& progress) {
     const int64_t tenth = progress.total > 0 ? progress.step * 10 / progress.total : 0;
-    const bool due = progress.step == 1 || tenth > last_tenth_ ||
-                     progress.elapsed_seconds - last_seconds_ >= kPlainSeconds;
-    if (!due) return false;
+    const double since = progress.elapsed_seconds - last_seconds_;
+    const bool is_news = progress.step == 1 || tenth > last_tenth_;
+    // The line for the end of the stage follows the last step.
+    if (progress.step == progress.total || since < (is_news ? kFastestSeconds : kPlainSeconds))
+      return false;
     last_tenth_ = tenth;
     last_seconds_ = progress.elapsed_seconds;
     return true;
