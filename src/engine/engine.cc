@@ -100,7 +100,8 @@ MediaMetadata Engine::State::describe(const RunState& run) const {
   data["model"] = checkpoint.defaults().family;
   data["model_hash"] = hash;
   data["dtype"] = options.dtype;
-  data["device"] = backend->description();
+  // Without the number of threads, on which no result depends.
+  data["device"] = backend->description().substr(0, backend->description().find(','));
   data["size"] = std::to_string(params.width) + "x" + std::to_string(params.height);
   data["num_frames"] = std::to_string(params.num_frames);
   data["fps"] = number(params.fps);
