@@ -214,7 +214,8 @@ uint8_t PaletteMapper::nearest_index(const std::array<int, 3>& colour) {
 void PaletteMapper::map(const uint8_t* rgb, int width, int height, uint8_t* indices,
                         ptrdiff_t stride) {
   // A uniform quantizer of step s has the error s / sqrt(12) in each channel: s = 2 * rms_error.
-  const double amplitude = std::min(32.0, 2 * palette_.rms_error);
+  // Half a step hides the edges of flat areas nearly as well, and is much less seen as a pattern.
+  const double amplitude = std::min(32.0, palette_.rms_error);
   for (int y = 0; y < height; ++y) {
     uint8_t* out = indices + y * stride;
     for (int x = 0; x < width; ++x, rgb += 3) {
