@@ -107,7 +107,7 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 }
 
 TextEncoderShape with_vocabulary(TextEncoderShape shape, const RandomCheckpoint& checkpoint) {
-  const int64_t pieces = pieces_of(checkpoint.tokenizer);
+  const int64_t pieces = Tokenizer(checkpoint.tokenizer).vocabulary_size();
   shape.vocabulary = checkpoint.vocabulary == 0 ? pieces : checkpoint.vocabulary;
   if (shape.vocabulary < pieces)
     fail(ErrorKind::bad_input, "[tools] vocabulary: expected at least the tokenizer's ", pieces,
