@@ -204,37 +204,37 @@ void add_elementwise(const Rows& in, std::vector<Case>& cases) {
           }));
 }
 
-// x as [1, rows, 1, columns - columns % 2] heads, angles from gates: x0 c - x1 s is two products
-// and one sum.
+// x [2, rows, 3, columns made even]; each output is two products and one sum.
 Case rope_case(const Rows& in) {
   const int64_t rows = in.rows, half = (in.columns + 1) / 2, d = 2 * half;
   const DType type = in.x.dtype();
-  return {.name = detail::concat("rope/", rows, "x", d, "/", name(type)),
-          .flops = 3.0 * static_cast<double>(rows * d),
-          .bytes = 2.0 * static_cast<double>(rows * d) * static_cast<double>(element_size(type)),
-          .make = [=](Backend& backend) {
-            const Tensor x = random_tensor(type, {2, rows, 3, d}, 30);
-            const Tensor cos = random_tensor(DType::f32, {rows, half}, 31);
-            const Tensor sin = random_tensor(DType::f32, {rows, half}, 32);
-            Instance instance;
-            Tensor out = backend.empty(type, x.shape());
-            instance.out = out;
-            instance.run = [=, &backend]() mutable { backend.rope(x, cos, sin, out); };
-            instance.expected = [=] {
-              const Values v = values_of(x), c = values_of(cos), s = values_of(sin);
-              Expectation e;
-              for (size_t i = 0; i < v.size(); i += 2) {
-                const size_t row = i / static_cast<size_t>(3 * d) % static_cast<size_t>(rows);
-                const size_t at = row * static_cast<size_t>(half) + i % static_cast<size_t>(d) / 2;
-                const double a = v[i] * c[at], b = v[i + 1] * s[at];
-                const double f = v[i + 1] * c[at], g = v[i] * s[at];
-                e.add(a - b, gamma(2) * (std::abs(a) + std::abs(b)));
-                e.add(f + g, gamma(2) * (std::abs(f) + std::abs(g)));
-              }
-              return e;
-            };
-            return instance;
-          }};
+  return {
+      .name = detail::concat("rope/", rows, "x", d, "/", name(type)),
+      .flops = 3.0 * static_cast<double>(6 * rows * d),
+      .bytes = 2.0 * static_cast<double>(6 * rows * d) * static_cast<double>(element_size(type)),
+      .make = [=](Backend& backend) {
+        const Tensor x = random_tensor(type, {2, rows, 3, d}, 30);
+        const Tensor cos = random_tensor(DType::f32, {rows, half}, 31);
+        const Tensor sin = random_tensor(DType::f32, {rows, half}, 32);
+        Instance instance;
+        Tensor out = backend.empty(type, x.shape());
+        instance.out = out;
+        instance.run = [=, &backend]() mutable { backend.rope(x, cos, sin, out); };
+        instance.expected = [=] {
+          const Values v = values_of(x), c = values_of(cos), s = values_of(sin);
+          Expectation e;
+          for (size_t i = 0; i < v.size(); i += 2) {
+            const size_t row = i / static_cast<size_t>(3 * d) % static_cast<size_t>(rows);
+            const size_t at = row * static_cast<size_t>(half) + i % static_cast<size_t>(d) / 2;
+            const double a = v[i] * c[at], b = v[i + 1] * s[at];
+            const double f = v[i + 1] * c[at], g = v[i] * s[at];
+            e.add(a - b, gamma(2) * (std::abs(a) + std::abs(b)));
+            e.add(f + g, gamma(2) * (std::abs(f) + std::abs(g)));
+          }
+          return e;
+        };
+        return instance;
+      }};
 }
 
 }  // namespace

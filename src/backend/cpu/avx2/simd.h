@@ -58,9 +58,11 @@ MXDIT_INLINE float sum_lanes(F a) {
 MXDIT_INLINE F swap_pairs(F a) {
   return _mm256_permute_ps(a, 0xb1);
 }
-// Lanes 0 .. 3 of a, each twice.
-MXDIT_INLINE F duplicate_low(F a) {
-  return _mm256_permutevar8x32_ps(a, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+// `lanes` / 2 floats, each twice.
+MXDIT_INLINE F load_twice(const float* data, int64_t lanes) {
+  const F low = lanes == kWidth ? _mm256_castps128_ps256(_mm_loadu_ps(data))
+                                : load8_some<Element::f32>(data, 0, lanes / 2);
+  return _mm256_permutevar8x32_ps(low, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
 }
 // a b - c in even lanes, a b + c in odd ones.
 MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {

@@ -79,10 +79,12 @@ MXDIT_INLINE float sum_lanes(F a) {
 MXDIT_INLINE F swap_pairs(F a) {
   return _mm512_permute_ps(a, 0xb1);
 }
-// Lanes 0 .. 7 of a, each twice.
-MXDIT_INLINE F duplicate_low(F a) {
+// `lanes` / 2 floats, each twice.
+MXDIT_INLINE F load_twice(const float* data, int64_t lanes) {
+  const F low = _mm512_castps256_ps512(
+      lanes == kWidth ? _mm256_loadu_ps(data) : load8_some<Element::f32>(data, 0, lanes / 2));
   return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
-                               a);
+                               low);
 }
 // a b - c in even lanes, a b + c in odd ones.
 MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {
