@@ -137,6 +137,11 @@ void declare_model(FlagSet* flags, Draft* draft) {
       &engine.isa);
   flags->integer({"--threads", "N", "Threads; 0 is one per processor.", "0"}, 0, 4096,
                  to_int(&engine.threads));
+  flags->number({"--max-memory", "GIB",
+                 "Refuse a run that needs more, before it loads.", "what is available"},
+                0.001, 1 << 20, [&engine](double gib) {
+                  engine.max_memory_bytes = static_cast<uint64_t>(gib * (uint64_t{1} << 30));
+                });
   flags->boolean(
       {"--vae-tiling", "[true|false]", "Decode in tiles: less memory, more time.", "false"},
       [draft](bool value) { draft->result.request.vae_tiling = value; });

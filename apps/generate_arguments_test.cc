@@ -74,6 +74,8 @@ TEST(GenerateArguments, EveryFlagReachesItsField) {
                                                         "scalar",
                                                         "--threads",
                                                         "2",
+                                                        "--max-memory",
+                                                        "1.5",
                                                         "--vae-tiling",
                                                         "--latents",
                                                         "l",
@@ -116,6 +118,7 @@ TEST(GenerateArguments, EveryFlagReachesItsField) {
             (std::map<std::string, std::string>{{"transformer_2", "t2"}, {"vae", "v"}}));
   EXPECT_EQ(a.engine.dtype + a.engine.isa, "fp32scalar");
   EXPECT_EQ(a.engine.threads, 2);
+  EXPECT_EQ(a.engine.max_memory_bytes, uint64_t{3} << 29);
   EXPECT_EQ(a.output.folder + a.output.file_name, "of.gif");
   EXPECT_EQ(a.encoding.quality, 90);
   EXPECT_FALSE(a.output.save);

@@ -1,4 +1,4 @@
-# Installs the program, the library with its CMake package, the embedded model and the manual page.
+# Installs the program, the library with its CMake package and the embedded model.
 if(NOT TARGET mxdit OR NOT TARGET mxdit_program)
   return()
 endif()

@@ -118,8 +118,7 @@ bool covers(const std::string& kind, double x, double y) {
   if (kind == "stripes-x") return x < 8;
   if (kind == "stripes-y") return y < 8;
   if (kind == "checks") return (x < 8) != (y < 8);
-  if (kind == "dots") return (x - 8) * (x - 8) + (y - 8) * (y - 8) < 5.5 * 5.5;
-  return y >= 2 && y < 14 && std::abs(x - 8) < (y - 2) * (6.5 / 12);  // triangles
+  return (x - 8) * (x - 8) + (y - 8) * (y - 8) < 5.5 * 5.5;  // dots
 }
 
 }  // namespace
@@ -144,7 +143,7 @@ PatternClip read_pattern(const Video& video, const Palette& palette) {
   PatternClip clip;
   clip.direction = motion.name;
   double best = std::numeric_limits<double>::infinity();
-  for (const char* kind : {"stripes-x", "stripes-y", "checks", "dots", "triangles"}) {
+  for (const char* kind : {"stripes-x", "stripes-y", "checks", "dots"}) {
     for (const bool swapped : {false, true}) {
       const double error = best_phase_error(swapped ? inverse : tile, pattern_tile(kind));
       if (error >= best) continue;

@@ -26,7 +26,7 @@ using Palette = std::map<std::string, std::array<double, 3>>;
 PatternClip read_pattern(const Video& video, const Palette& palette);
 
 // The tile of a kind, [16][16] coverage of the foreground: "stripes-x" (moving along x),
-// "stripes-y", "checks", "dots", "triangles".
+// "stripes-y", "checks", "dots".
 std::vector<double> pattern_tile(const std::string& kind);
 
 struct Judgement {
