@@ -17,7 +17,6 @@ import data
 TEMPLATES = {
     ("stripes", "vertical"): data.mask_tile("stripes", True, 0, 0), ("stripes", "horizontal"): data.mask_tile("stripes", False, 0, 0),
     ("checks", ""): data.mask_tile("checks", True, 0, 0), ("dots", ""): data.mask_tile("dots", True, 0, 0),
-    ("triangles", ""): data.mask_tile("triangles", True, 0, 0),
 }
 SPECTRA = {k: np.conj(np.fft.fft2(t)) for k, t in TEMPLATES.items()}
 
