@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from transformers import UMT5Config, UMT5EncoderModel
 
-import common
+import training
 import data
 import train_dit
 import train_text
@@ -75,7 +75,7 @@ if __name__ == "__main__":
     ap.add_argument("--seconds", type=float, default=130, help="stop after this time with what there is")
     ap.add_argument("--world", type=int, default=2)
     a = ap.parse_args()
-    common.launch(encode_part, a.world, a, port=29613)
+    training.launch(encode_part, a.world, a, port=29613)
     parts = [torch.load(f"{a.out}.part{r}", weights_only=True) for r in range(a.world)]
     z = torch.cat([p["z"] for p in parts])
     combo = torch.cat([p["combo"] for p in parts])

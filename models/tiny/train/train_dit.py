@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import WanTransformer3DModel
 
-import common
+import training
 
 CONFIG = dict(patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=128, in_channels=16, out_channels=16,
               text_dim=128, freq_dim=256, ffn_dim=768, num_layers=4, cross_attn_norm=True,
@@ -170,9 +170,9 @@ def run(rank, world, a):
     matrices = [p for n, p in m.named_parameters() if n.startswith("blocks") and p.ndim == 2]
     ids = {id(p) for p in matrices}
     others = [p for p in params if id(p) not in ids]
-    opts = [common.Muon(matrices, a.muon, weight_decay=0.01), torch.optim.AdamW(others, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.0)]
+    opts = [training.Muon(matrices, a.muon, weight_decay=0.01), torch.optim.AdamW(others, lr=a.lr, betas=(0.9, 0.98), weight_decay=0.0)]
     base = [a.muon, a.lr]
-    ema = common.Ema(params, a.ema)
+    ema = training.Ema(params, a.ema)
     fwd = torch.compile(forward, dynamic=False) if a.compile else forward
     tables = {s: rope(m, 4, s, s) for s in (1, 2, 4)}
     out = None
@@ -217,7 +217,7 @@ def run(rank, world, a):
         pred = fwd(m, (1 - s) * x0 + s * noise, sigma, text, count, *tables[side])
         per = (pred - target).pow(2).mean((1, 2))
         per.mean().backward()
-        common.average_gradients(params, world)
+        training.average_gradients(params, world)
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         for o in opts:
             o.step()
@@ -282,4 +282,4 @@ if __name__ == "__main__":
     if a.check:
         check_equal()
     else:
-        common.launch(run, a.world, a)
+        training.launch(run, a.world, a)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders import autoencoder_kl_wan as W
-import common, data
+import data, training
 
 CONFIG = dict(base_dim=16, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=1, attn_scales=[],
               temperal_downsample=[False, True, True], latents_mean=[0.0] * 16, latents_std=[1.0] * 16)
@@ -164,9 +164,9 @@ def run(rank, world, a):
     decay = [p for n, p in vae.named_parameters() if p.requires_grad and p.ndim > 2 and p.shape[0] > 3 and p.shape[1] > 1 and "gamma" not in n]
     ids = {id(p) for p in decay}
     other = [p for p in params if id(p) not in ids]
-    opts = [common.Muon(decay, a.muon), torch.optim.AdamW(other, lr=a.lr, betas=(0.9, 0.98), weight_decay=0, foreach=True)]
+    opts = [training.Muon(decay, a.muon), torch.optim.AdamW(other, lr=a.lr, betas=(0.9, 0.98), weight_decay=0, foreach=True)]
     base = [a.muon, a.lr]
-    ema = common.Ema(params, 0.99)
+    ema = training.Ema(params, 0.99)
     train, held = data.split()
     torch.manual_seed(100 + rank)
     rng = np.random.default_rng(100 + rank)
@@ -209,7 +209,7 @@ def run(rank, world, a):
         kl = 0.5 * (mu.pow(2) + logvar.exp() - 1 - logvar).mean()
         loss = d.abs().mean() + 2 * d.pow(2).mean() + a.kl * kl
         loss.backward()
-        common.average_gradients(params, world)
+        training.average_gradients(params, world)
         torch.nn.utils.clip_grad_norm_(params, 1.0)
         for o in opts:
             o.step()
@@ -261,4 +261,4 @@ if __name__ == "__main__":
     ap.add_argument("--world", type=int, default=2)
     a = ap.parse_args()
     os.makedirs(os.path.dirname(a.out) or ".", exist_ok=True)
-    common.launch(run, a.world, a)
+    training.launch(run, a.world, a)

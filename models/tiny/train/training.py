@@ -1,4 +1,4 @@
-"""Shared helpers: two processes with one thread each, gradients averaged over gloo."""
+"""What all training scripts use: optimizer, moving average, two processes with one thread each, gradients averaged over gloo."""
 import os
 import torch
 import torch.distributed as dist
