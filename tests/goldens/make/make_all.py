@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 
-from common import GOLDENS
+from golden_files import GOLDENS
 
 
 def check():

@@ -1,7 +1,7 @@
 """dit/: WanTransformer3DModel variants."""
 
 import torch
-from common import describe, folder, randn, randomise, save_cases
+from golden_files import describe, folder, randn, randomise, save_cases
 from diffusers import WanTransformer3DModel
 
 VARIANTS = {

@@ -9,7 +9,7 @@ import make_noise
 import make_pipeline
 import make_umt5
 import make_vae
-from common import GOLDENS, save_json
+from golden_files import GOLDENS, save_json
 
 PACKAGES = ["torch", "diffusers", "transformers", "tokenizers", "sentencepiece", "safetensors", "ftfy", "numpy", "regex"]
 FAMILIES = ["umt5", "tokenizer", "dit", "vae", "schedulers", "noise", "pipeline", "tiny"]

@@ -1,7 +1,7 @@
 """noise/: torch.randn of the CPU generator."""
 
 import torch
-from common import folder, generator, save_cases
+from golden_files import folder, generator, save_cases
 
 SEEDS = [("s0", 0), ("s42", 42), ("s1", 1), ("s2p32m1", 2**32 - 1), ("s2p32p5", 2**32 + 5), ("s2p63m1", 2**63 - 1)]
 SHAPES = [("n1", [1]), ("n5", [5]), ("n15", [15]), ("n16", [16]), ("n17", [17]), ("n31", [31]), ("n32", [32]),

@@ -5,7 +5,7 @@ import shutil
 import make_umt5
 import make_vae
 import torch
-from common import describe, folder, generator, randn, randomise, save_json
+from golden_files import describe, folder, generator, randn, randomise, save_json
 from diffusers import (AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler, WanPipeline,
                        WanTransformer3DModel)
 from make_tokenizer import load, write_tokenizer

@@ -3,7 +3,7 @@
 import json
 
 import torch
-from common import describe, folder, randn, save_cases, save_json
+from golden_files import describe, folder, randn, save_cases, save_json
 from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
 SHAPE = (1, 4, 2, 3, 3)

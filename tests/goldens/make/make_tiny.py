@@ -13,7 +13,7 @@ import sys
 
 import make_manifest
 import torch
-from common import GOLDENS, describe, folder, save_cases, save_json
+from golden_files import GOLDENS, describe, folder, save_cases, save_json
 from diffusers import WanPipeline
 from make_pipeline import trace
 

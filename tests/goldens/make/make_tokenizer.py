@@ -3,7 +3,7 @@
 import io
 
 import sentencepiece as spm
-from common import folder, save_json
+from golden_files import folder, save_json
 from corpus import sentences
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from prompts import NEGATIVE_ZH, all_prompts

@@ -1,7 +1,7 @@
 """umt5/: UMT5EncoderModel."""
 
 import torch
-from common import describe, folder, randomise, save_cases
+from golden_files import describe, folder, randomise, save_cases
 from make_tokenizer import load
 from transformers import UMT5Config, UMT5EncoderModel
 

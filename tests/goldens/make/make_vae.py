@@ -1,7 +1,7 @@
 """vae/: AutoencoderKLWan variants, plain and tiled, both directions."""
 
 import torch
-from common import describe, folder, randn, randomise, save_cases
+from golden_files import describe, folder, randn, randomise, save_cases
 from diffusers import AutoencoderKLWan
 
 VARIANTS = {

@@ -6,7 +6,7 @@ The classes cast a few intermediate values to f32 themselves (norms, modulation,
 import json
 
 import torch
-from common import GOLDENS
+from golden_files import GOLDENS
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from safetensors import safe_open
 from transformers import UMT5EncoderModel

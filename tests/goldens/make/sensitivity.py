@@ -1,7 +1,7 @@
 """Perturbs every parameter tensor in turn and reports those that no stored case notices."""
 
 import torch
-from common import GOLDENS
+from golden_files import GOLDENS
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from precision import read
 from transformers import UMT5EncoderModel
