@@ -121,7 +121,7 @@ TEST_P(PipelineGolden, SameSeedSameBytesAtAnyThreadCount) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, PipelineGolden, testing::Values("moe", "single"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& golden) { return std::string(golden.param); });
 
 class EngineBehaviour : public testing::Test {
  protected:
