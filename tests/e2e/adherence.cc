@@ -61,8 +61,9 @@ double shift_error(const Video& v, int sx, int sy) {
 Motion motion_of(const Video& video) {
   double best = std::numeric_limits<double>::infinity();
   int best_x = 0, best_y = 0;
-  for (int s = -kMaxShift; s <= kMaxShift; ++s) {
-    for (const auto& [sx, sy] : {std::pair{s, 0}, std::pair{0, s}}) {
+  // Short shifts first: stripes do not tell whether they slide along themselves.
+  for (int s = 0; s <= kMaxShift; ++s) {
+    for (const auto& [sx, sy] : {std::pair{-s, 0}, {s, 0}, {0, -s}, {0, s}}) {
       const double error = shift_error(video, sx, sy);
       if (error >= best) continue;
       best = error;
