@@ -1,6 +1,6 @@
 #include "quantization/configs/plain/config.h"
 
-#include "quantization/registry.h"
+#include "quantization/methods/unquantized/method.h"
 
 namespace mxdit {
 
@@ -15,7 +15,7 @@ class PlainConfig final : public QuantConfig {
   }
 
  private:
-  std::shared_ptr<const LinearMethod> method_ = make_linear_method("unquantized");
+  std::shared_ptr<const LinearMethod> method_ = unquantized::make_method();
 };
 
 }  // namespace
