@@ -8,12 +8,14 @@
 #include "generate_command.h"
 #include "mxdit/engine.h"
 #include "nearest_name.h"
+#include "op_command.h"
 
 namespace mxdit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
+    {"op", "run a quantized operator on safetensors files", run_op},
 };
 
 void print_help(std::ostream& out) {
