@@ -49,8 +49,10 @@ TEST(FilePieces, NamesAFileThatBecameShorter) {
   const fs::path file = folder.write("a", pattern(100));
   PieceReader reader(file);
   fs::resize_file(file, 60);
-  expect_error(ErrorKind::io, {file.string() + ": expected 90 bytes at 10, got 50"},
-               [&] { reader.read(10, 90, [](const uint8_t*, size_t) {}, nullptr); });
+  expect_error(ErrorKind::io, {file.string() + ": expected 90 bytes at 10, got 50"}, [&] {
+    reader.read(
+        10, 90, [](const uint8_t*, size_t) {}, nullptr);
+  });
 }
 
 TEST(FilePieces, CopiesWithContentAndTime) {
@@ -60,7 +62,8 @@ TEST(FilePieces, CopiesWithContentAndTime) {
   const auto time = fs::last_write_time(from) - std::chrono::hours(5);
   fs::last_write_time(from, time);
   size_t copied = 0;
-  copy_file_in_pieces(from, to, [&](size_t bytes) { copied += bytes; }, nullptr);
+  copy_file_in_pieces(
+      from, to, [&](size_t bytes) { copied += bytes; }, nullptr);
   EXPECT_TRUE(content(to) == text);
   EXPECT_EQ(copied, text.size());
   EXPECT_EQ(fs::last_write_time(to), time);
@@ -71,7 +74,8 @@ TEST(FilePieces, ACancelledCopyLeavesNothing) {
   const fs::path from = folder.write("a", pattern(3 * kPieceBytes));
   CancelToken cancel;
   expect_error(ErrorKind::cancelled, {"stopped"}, [&] {
-    copy_file_in_pieces(from, folder / "b", [&](size_t) { cancel.cancel(); }, &cancel);
+    copy_file_in_pieces(
+        from, folder / "b", [&](size_t) { cancel.cancel(); }, &cancel);
   });
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
 }

@@ -83,10 +83,9 @@ void OutputFolder::check_target() const {
   if (!fs::is_directory(target_, ignored))
     fail(ErrorKind::usage, "[conversion] ", target_.string(),
          ": expected a folder to replace, got something else");
-  const bool known =
-      fs::is_empty(target_, ignored) ||
-      std::any_of(options_.marks.begin(), options_.marks.end(),
-                  [&](const std::string& name) { return is_there(target_ / name); });
+  const bool known = fs::is_empty(target_, ignored) ||
+                     std::any_of(options_.marks.begin(), options_.marks.end(),
+                                 [&](const std::string& name) { return is_there(target_ / name); });
   if (!known)
     fail(ErrorKind::usage, "[conversion] ", target_.string(),
          ": expected a folder that an earlier run wrote, got one without ", options_.marks.front());
@@ -109,8 +108,7 @@ void OutputFolder::enter_working() {
     if (errno != EEXIST) fail_errno(working_, "making the folder", errno);
     taken_over_ = true;
   }
-  lock_ = FileDescriptor(
-      ::open(working_.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW));
+  lock_ = FileDescriptor(::open(working_.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW));
   if (lock_.get() < 0) fail_errno(working_, "opening the folder", errno);
   // A file system without locks has no protection, but works. The folder may also have been renamed
   // between opening and locking.
@@ -170,9 +168,9 @@ void OutputFolder::commit() {
 void check_apart(const fs::path& output, const fs::path& input, const std::string& flag) {
   const fs::path to = resolved(output), from = resolved(input);
   if (is_same_or_below(to, from) || is_same_or_below(from, to))
-    fail(ErrorKind::usage, "[conversion] ", output.string(), ": expected a folder apart from ", flag,
-         ", got ", to == from ? "the same one" : "one inside of the other", " (", input.string(),
-         ")");
+    fail(ErrorKind::usage, "[conversion] ", output.string(), ": expected a folder apart from ",
+         flag, ", got ", to == from ? "the same one" : "one inside of the other", " (",
+         input.string(), ")");
 }
 
 }  // namespace mxdit::conversion

@@ -24,8 +24,7 @@ const Declarations kTensors = {
 
 TEST(Shards, FillUpToTheLimit) {
   const auto shards = plan_shards(kTensors, 10, "m");
-  EXPECT_EQ(names_of(shards),
-            (std::vector<std::vector<std::string>>{{"a", "b"}, {"c"}, {"d"}}));
+  EXPECT_EQ(names_of(shards), (std::vector<std::vector<std::string>>{{"a", "b"}, {"c"}, {"d"}}));
   EXPECT_EQ(shards[2].file, "m-00003-of-00003.safetensors");
   EXPECT_EQ(names_of(plan_shards(kTensors, 9, "m")).front(), std::vector<std::string>{"a"});
 }
@@ -50,8 +49,8 @@ TEST(Shards, TheIndexOpensAsACheckpoint) {
     write_safetensors(folder / shard.file, tensors, {{"format", "pt"}});
     EXPECT_TRUE(holds_exactly(folder / shard.file, shard, {{"format", "pt"}}));
     EXPECT_FALSE(holds_exactly(folder / shard.file, shard, {}));
-    EXPECT_FALSE(holds_exactly(folder / shard.file, plan_shards(kTensors, 99, "m")[0],
-                               {{"format", "pt"}}));
+    EXPECT_FALSE(
+        holds_exactly(folder / shard.file, plan_shards(kTensors, 99, "m")[0], {{"format", "pt"}}));
   }
   write_shard_index(folder.path(), "m", shards);
   const WeightStore store = WeightStore::open(folder.path());

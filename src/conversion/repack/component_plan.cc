@@ -75,8 +75,12 @@ ComponentPlan plan_component(const WeightStore& weights, const Description& desc
   plan.warnings = check_tensors(named, wan_dit::tensors_of(config));
   if (direction == Direction::to_diffusers) warn_about_names(renamed, where, plan.warnings);
   for (const auto& [name, held] : named.tensors) {
-    TensorPlan tensor{renamed.at(held.name), held.name, weights.place_of(held.name), held.dtype,
-                      held.shape, pack && is_container(named, name)};
+    TensorPlan tensor{renamed.at(held.name),
+                      held.name,
+                      weights.place_of(held.name),
+                      held.dtype,
+                      held.shape,
+                      pack && is_container(named, name)};
     if (tensor.pack) {
       tensor.dtype = DType::u8;
       tensor.shape = packed_shape(tensor);

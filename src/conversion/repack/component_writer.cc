@@ -26,8 +26,8 @@ class TensorCopier {
       done += bytes;
       options_.progress(bytes);
     };
-    reader_of(tensor.place.file).read(tensor.place.offset, tensor.place.bytes, sink,
-                                      options_.cancel);
+    reader_of(tensor.place.file)
+        .read(tensor.place.offset, tensor.place.bytes, sink, options_.cancel);
   }
 
  private:
@@ -50,8 +50,7 @@ class TensorCopier {
       const uint64_t index = done + good, width = static_cast<uint64_t>(tensor.place.shape[1]);
       fail(ErrorKind::bad_input, "[conversion] ", tensor.place.file.string(), ": tensor \"",
            tensor.source, "\" at [", index / width, ", ", index % width,
-           "]: expected 0, 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign, got ",
-           e4m3_to_float(data[good]));
+           "]: expected 0, 0.5, 1, 1.5, 2, 3, 4 or 6 with a sign, got ", e4m3_to_float(data[good]));
     }
     writer.write(tensor.target, packed_.data(), packed_.size());
   }

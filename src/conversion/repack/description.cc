@@ -38,8 +38,8 @@ Description Description::parse(std::string_view text, const std::string& file,
   // The strict reader first (duplicate keys, depth, size); it forgets the order of keys.
   const Json checked = parse_json(text, file);
   if (!checked.is_object())
-    fail(ErrorKind::bad_input, "[conversion] ", file,
-         ": expected an object of tensor names, got ", describe(checked));
+    fail(ErrorKind::bad_input, "[conversion] ", file, ": expected an object of tensor names, got ",
+         describe(checked));
   Description description;
   description.file_ = file;
   for (const auto& [key, value] : checked.items()) {

@@ -15,10 +15,10 @@ constexpr const char* kText = R"({
 
 TEST(DescriptionTest, TellsEntriesFromSettings) {
   const auto description = Description::parse(kText, "d.json");
-  EXPECT_EQ(description.entries(), (std::map<std::string, std::string>{
-                                       {"z.weight", "FLOAT"},
-                                       {"a.linear.weight", "W8A8_MXFP8"},
-                                       {"scale_shift_table", "FLOAT"}}));
+  EXPECT_EQ(description.entries(),
+            (std::map<std::string, std::string>{{"z.weight", "FLOAT"},
+                                                {"a.linear.weight", "W8A8_MXFP8"},
+                                                {"scale_shift_table", "FLOAT"}}));
 }
 
 TEST(DescriptionTest, RenamesInPlaceAndKeepsTheRest) {
@@ -36,7 +36,9 @@ TEST(DescriptionTest, RefusesANameThatIsTaken) {
   expect_error(ErrorKind::bad_input,
                {"[conversion] d.json: entry \"z.weight\": expected a name of its own after "
                 "renaming, got \"version\", which is taken"},
-               [] { Description::parse(kText, "d.json").renamed_text({{"z.weight", "version"}}); });
+               [] {
+                 Description::parse(kText, "d.json").renamed_text({{"z.weight", "version"}});
+               });
 }
 
 TEST(DescriptionTest, RefusesWhatItCannotBe) {

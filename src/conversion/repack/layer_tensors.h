@@ -17,7 +17,7 @@ struct StoredForm {
 };
 
 struct LayerTensor {
-  std::string name;  // last segment: "weight_scale"
+  std::string name;               // last segment: "weight_scale"
   std::vector<StoredForm> forms;  // any of them
   bool required = true;
 };

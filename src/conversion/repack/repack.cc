@@ -27,14 +27,15 @@ using namespace conversion;
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
 constexpr const char* kExportStem = "quant_model_weight";
+constexpr const char* kSame = ".";  // an exporter's folder with one transformer has no subfolder
 
 struct ModelType {
   const char* name;
   bool two_experts;
 };
-constexpr ModelType kModelTypes[] = {
-    {"Wan2.2-T2V-A14B", true},  {"Wan2.2-I2V-A14B", true},   {"Wan2.2-TI2V-5B", false},
-    {"Wan2.1-T2V-1.3B", false}, {"Wan2.1-T2V-14B", false},   {"Wan2.1-I2V-14B", false}};
+constexpr ModelType kModelTypes[] = {{"Wan2.2-T2V-A14B", true}, {"Wan2.2-I2V-A14B", true},
+                                     {"Wan2.2-TI2V-5B", false}, {"Wan2.1-T2V-1.3B", false},
+                                     {"Wan2.1-T2V-14B", false}, {"Wan2.1-I2V-14B", false}};
 
 const ModelType& find_model_type(const std::string& name) {
   std::string known;
@@ -49,8 +50,7 @@ const ModelType& find_model_type(const std::string& name) {
 // Turns bytes into progress of one stage, in units of a MiB.
 class StageProgress {
  public:
-  StageProgress(const ProgressSink& sink, const std::string& stage, uint64_t total)
-      : sink_(sink) {
+  StageProgress(const ProgressSink& sink, const std::string& stage, uint64_t total) : sink_(sink) {
     state_.event = Progress::Event::stage_begin;
     state_.stage = stage;
     state_.total = static_cast<int64_t>((total + kMiB - 1) / kMiB);
@@ -159,7 +159,7 @@ class Repack {
       fail(ErrorKind::bad_input, "[conversion] ", model.index_file(), ": expected ",
            type_.two_experts ? "transformer and transformer_2" : "transformer alone", " for ",
            type_.name, ", got ", type_.two_experts ? "transformer alone" : "both");
-    open_part(model, "transformer", type_.two_experts ? "high_noise_model" : ".");
+    open_part(model, "transformer", type_.two_experts ? "high_noise_model" : kSame);
     if (type_.two_experts) open_part(model, "transformer_2", "low_noise_model");
   }
 
@@ -174,12 +174,12 @@ class Repack {
     Part part;
     part.source = options_.reverse ? component : exported;
     part.target = options_.reverse ? exported : component;
-    const fs::path folder = fs::path(options_.quant_path) / part.source;
-    const fs::path shown = folder.lexically_normal();
-    check_folder(shown);
-    part.weights = options_.reverse ? WeightStore::open(shown)
-                                    : WeightStore::open_shards(shown, kExportStem);
-    part.description = Description::read(shown);
+    const fs::path folder = part.source == kSame ? fs::path(options_.quant_path)
+                                                 : fs::path(options_.quant_path) / part.source;
+    check_folder(folder);
+    part.weights = options_.reverse ? WeightStore::open(folder)
+                                    : WeightStore::open_shards(folder, kExportStem);
+    part.description = Description::read(folder);
     part.plan = plan_component(part.weights, part.description, config,
                                options_.reverse ? Direction::to_original : Direction::to_diffusers,
                                options_.pack);
@@ -195,9 +195,8 @@ class Repack {
 
   // Makes the working folder ready: empty, or with what a killed run made of the same inputs.
   void prepare(OutputFolder& output) const {
-    std::string settings =
-        detail::concat("repack 1 ", type_.name, " ", options_.pack, options_.reverse, " ",
-                       options_.max_shard_bytes);
+    std::string settings = detail::concat("repack 1 ", type_.name, " ", options_.pack,
+                                          options_.reverse, " ", options_.max_shard_bytes);
     std::vector<fs::path> files;
     for (const Part& part : parts_) {
       files.insert(files.end(), part.weights.files().begin(), part.weights.files().end());
@@ -247,14 +246,15 @@ class Repack {
   }
 
   RepackedComponent write(const Part& part, const fs::path& working) const {
-    const fs::path folder = (working / part.target).lexically_normal();
+    const fs::path folder = part.target == kSame ? working : working / part.target;
     make_folder(folder);
     uint64_t total = 0;
     for (const TensorPlan& tensor : part.plan.tensors) total += tensor.place.bytes;
-    StageProgress progress(progress_, part.target == "." ? "transformer" : part.target, total);
-    const WrittenComponent written = write_component(
-        part.plan, {folder, options_.reverse ? kExportStem : kDiffusersStem,
-                    options_.max_shard_bytes, [&](uint64_t bytes) { progress.add(bytes); }, cancel_});
+    StageProgress progress(progress_, part.target == kSame ? "transformer" : part.target, total);
+    const WrittenComponent written =
+        write_component(part.plan, {folder, options_.reverse ? kExportStem : kDiffusersStem,
+                                    options_.max_shard_bytes,
+                                    [&](uint64_t bytes) { progress.add(bytes); }, cancel_});
     progress.end();
     RepackedComponent result;
     result.name = part.target;

@@ -87,8 +87,9 @@ TEST(WanNames, EveryRowOfTheTableHasAnExample) {
 }
 
 TEST(WanNames, OnlyWholeSegments) {
-  for (const char* name : {"blocks.0.self_attn.query", "blocks.x.self_attn.q", "time_embedding.00.x",
-                           "my.head.head", "linear", "x.linear", "linear.x", ".a..b.", "blocks.0.ffn.22.w", ""})
+  for (const char* name :
+       {"blocks.0.self_attn.query", "blocks.x.self_attn.q", "time_embedding.00.x", "my.head.head",
+        "linear", "x.linear", "linear.x", ".a..b.", "blocks.0.ffn.22.w", ""})
     EXPECT_EQ(to_diffusers_name(name),
               std::string(name) == "blocks.0.self_attn.query" ? "blocks.0.attn1.query" : name);
   EXPECT_EQ(to_diffusers_name("a.linear.linear.b"), "a.b");
@@ -104,9 +105,9 @@ TEST(WanNames, Parts) {
 }
 
 TEST(WanNames, BackWrapsOnlyLayersWithAScale) {
-  const auto names = rename_all({"blocks.0.attn1.to_q.bias", "blocks.0.attn1.to_q.mul_scale",
-                                 "blocks.0.attn1.to_k.bias"},
-                                Direction::to_original, "here");
+  const auto names = rename_all(
+      {"blocks.0.attn1.to_q.bias", "blocks.0.attn1.to_q.mul_scale", "blocks.0.attn1.to_k.bias"},
+      Direction::to_original, "here");
   EXPECT_EQ(names, (std::map<std::string, std::string>{
                        {"blocks.0.attn1.to_q.bias", "blocks.0.self_attn.q.linear.bias"},
                        {"blocks.0.attn1.to_q.mul_scale", "blocks.0.self_attn.q.div.mul_scale"},

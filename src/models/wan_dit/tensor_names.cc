@@ -25,7 +25,8 @@ class TensorList {
 };
 
 void add_attention(TensorList& list, const std::string& name, int64_t dim) {
-  for (const char* part : {".to_q", ".to_k", ".to_v", ".to_out.0"}) list.linear(name + part, dim, dim);
+  for (const char* part : {".to_q", ".to_k", ".to_v", ".to_out.0"})
+    list.linear(name + part, dim, dim);
   list.rms_norm(name + ".norm_q", dim);
   list.rms_norm(name + ".norm_k", dim);
 }
@@ -50,7 +51,8 @@ void add_block(TensorList& list, const std::string& name, const Config& config) 
 
 void add_image_embedder(TensorList& list, const std::string& name, const Config& config) {
   const int64_t width = *config.image_dim;
-  if (config.pos_embed_seq_len) list.add(name + ".pos_embed", {1, *config.pos_embed_seq_len, width});
+  if (config.pos_embed_seq_len)
+    list.add(name + ".pos_embed", {1, *config.pos_embed_seq_len, width});
   list.layer_norm(name + ".norm1", width);
   list.linear(name + ".ff.net.0.proj", width, width);
   list.linear(name + ".ff.net.2", config.inner(), width);

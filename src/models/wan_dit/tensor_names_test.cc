@@ -37,6 +37,14 @@ TEST(TensorNames, AreThoseOfTheEmbeddedModel) {
     expect_exactly(fs::path(MXDIT_SOURCE_DIR) / "models/tiny" / expert);
 }
 
+// Made by diffusers: with and without image fields, cross_attn_norm, other patches.
+TEST(TensorNames, AreThoseOfDiffusers) {
+  for (const char* model : {"t2v", "i2v", "tokens", "nonorm", "patch2"}) {
+    SCOPED_TRACE(model);
+    expect_exactly(fs::path(MXDIT_SOURCE_DIR) / "tests/goldens/dit" / model);
+  }
+}
+
 TEST(TensorNames, FollowTheImageFields) {
   Config config;
   config.num_layers = 1;
