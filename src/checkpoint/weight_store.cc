@@ -19,13 +19,16 @@ bool ends_with(const std::string& text, std::string_view suffix) {
          text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
-std::vector<std::string> files_ending(const fs::path& folder, std::string_view suffix) {
+// Sorted names of the folder's files "<stem>*<suffix>".
+std::vector<std::string> files_named(const fs::path& folder, std::string_view stem,
+                                     std::string_view suffix) {
   std::vector<std::string> found;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     // Hidden files are unfinished writes, or what other systems leave behind ("._model...").
-    if (name.front() != '.' && ends_with(name, suffix)) found.push_back(name);
+    if (name.front() != '.' && name.starts_with(stem) && ends_with(name, suffix))
+      found.push_back(name);
   }
   if (error)
     fail(ErrorKind::io, "[checkpoint] ", folder.string(), ": listing failed: ", error.message());
@@ -35,7 +38,7 @@ std::vector<std::string> files_ending(const fs::path& folder, std::string_view s
 
 // The file that everybody calls the same, or else the only one; nothing when there is none.
 fs::path choose(const fs::path& folder, std::string_view suffix) {
-  const std::vector<std::string> found = files_ending(folder, suffix);
+  const std::vector<std::string> found = files_named(folder, "", suffix);
   for (const char* stem : {"diffusion_pytorch_model", "model"}) {
     const std::string usual = stem + std::string(suffix);
     if (std::binary_search(found.begin(), found.end(), usual)) return folder / usual;
@@ -75,6 +78,22 @@ WeightStore WeightStore::open(const fs::path& path) {
     fail(ErrorKind::not_found, "[checkpoint] ", path.string(),
          ": expected a *.safetensors file, got none");
   store.add_file(single);
+  return store;
+}
+
+WeightStore WeightStore::open_shards(const fs::path& folder, const std::string& stem) {
+  WeightStore store;
+  store.path_ = folder;
+  for (const std::string& name : files_named(folder, stem, kSuffix)) store.add_file(folder / name);
+  if (store.files_.empty())
+    fail(ErrorKind::not_found, "[checkpoint] ", folder.string(), ": expected files ", stem, "*",
+         kSuffix, ", got none");
+  const std::vector<std::string> indexes = files_named(folder, stem, kIndexSuffix);
+  if (indexes.size() > 1)
+    fail(ErrorKind::bad_input, "[checkpoint] ", folder.string(), ": expected one file ", stem, "*",
+         kIndexSuffix, ", got ", indexes.size(), " (", indexes[0], ", ", indexes[1], ")");
+  if (!indexes.empty())
+    store.check_index(folder / indexes[0], read_weight_map(folder / indexes[0]));
   return store;
 }
 
@@ -152,6 +171,13 @@ Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
     fail(ErrorKind::bad_input, "[checkpoint] ", file.string(), ": tensor \"", name,
          "\": expected shape ", shape, ", got ", got);
   return get(name);
+}
+
+TensorPlace WeightStore::place_of(const std::string& name) const {
+  const fs::path& file = file_of(name);
+  const SafetensorsHeader& header = readers_[entries_.at(name)]->header();
+  const SafetensorsEntry& entry = header.tensors.at(name);
+  return {file, header.data_start + entry.begin, entry.end - entry.begin, entry.dtype, entry.shape};
 }
 
 std::vector<std::string> WeightStore::names() const {
