@@ -30,13 +30,20 @@ struct FormatPair {
 };
 
 void add_quantized_linears(std::vector<Case>& cases) {
-  const FormatPair pairs[] = {
-      {&kMxfp4Dual, &kMxfp4Dual}, {&kMxfp4, &kMxfp4},     {&kMxfp8, &kMxfp8},
-      {&kMxfp8E5m2, &kMxfp8E5m2}, {&kMxfp8, &kMxfp4Dual}, {&kMxfp4Dual, &kMxfp4},
-      {&kNvfp4, &kNvfp4},         {&kFp8Row, &kFp8Row},   {&kInt8Row, &kInt8Row},
-      {&kInt8Row, &kInt4Row},     {&kInt8Row, &kInt8Row, false}, {&kMxfp8, &kFp8Row}};
+  const FormatPair pairs[] = {{&kMxfp4Dual, &kMxfp4Dual},
+                              {&kMxfp4, &kMxfp4},
+                              {&kMxfp8, &kMxfp8},
+                              {&kMxfp8E5m2, &kMxfp8E5m2},
+                              {&kMxfp8, &kMxfp4Dual},
+                              {&kMxfp4Dual, &kMxfp4},
+                              {&kNvfp4, &kNvfp4},
+                              {&kFp8Row, &kFp8Row},
+                              {&kInt8Row, &kInt8Row},
+                              {&kInt8Row, &kInt4Row},
+                              {&kInt8Row, &kInt8Row, false},
+                              {&kMxfp8, &kFp8Row}};
   constexpr int64_t kRows[] = {1, 2, 7, 17, 33, 100}, kColumns[] = {1, 3, 16, 31, 64, 100};
-  constexpr int64_t kDepths[] = {2,  30,  31,  32,  34,  62,   64,   65,
+  constexpr int64_t kDepths[] = {2,  30, 31,  32,  34,  62,  64,   65,
                                  66, 96, 510, 512, 513, 514, 1026, 1538};
   constexpr DType kOut[] = {DType::f32, DType::bf16, DType::f16};
   constexpr Activation kActs[] = {Activation::none, Activation::silu, Activation::none,
@@ -47,9 +54,9 @@ void add_quantized_linears(std::vector<Case>& cases) {
       if (k % 2 != 0 && (pair.x->element->bits == 4 || pair.weight->element->bits == 4) &&
           pair.weight != &kInt4Row)
         continue;
-      cases.push_back(quantized_linear_case({kRows[i % 6], kColumns[i / 5 % 6], k, pair.x,
-                                             pair.weight, kOut[i % 3], i % 4 != 0, kActs[i % 5],
-                                             pair.x_scale}));
+      cases.push_back(
+          quantized_linear_case({kRows[i % 6], kColumns[i / 5 % 6], k, pair.x, pair.weight,
+                                 kOut[i % 3], i % 4 != 0, kActs[i % 5], pair.x_scale}));
       ++i;
     }
   for (const int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 500, 1000})

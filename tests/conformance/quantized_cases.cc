@@ -15,7 +15,8 @@ constexpr int64_t kGroup = 512;
 
 // Everything that can be said of one operand: element * block scale, exactly, and what scales it.
 struct Operand {
-  explicit Operand(const QuantizedMatrix& matrix) : columns(matrix.columns), format(*matrix.format) {
+  explicit Operand(const QuantizedMatrix& matrix)
+      : columns(matrix.columns), format(*matrix.format) {
     QuantizedMatrix inner = matrix;
     inner.scale = Tensor();
     const Tensor exact = reference::dequantize(inner);
@@ -139,19 +140,20 @@ Case quantized_linear_case(const QuantizedLinearShape& s) {
 
 Case quantize_case(int64_t rows, int64_t columns, const QuantFormat& format, DType type) {
   const double elements = static_cast<double>(rows * columns);
-  return {.name = detail::concat("quantize/", rows, "x", columns, "/", format.name, "/", name(type)),
-          .flops = 0.0,
-          .bytes = 2.0 * elements,
-          .make = [=, &format](Backend& backend) {
-            const Tensor x = random_tensor(type, {rows, columns}, 50);
-            QuantizedMatrix out = encode(backend, x, format);
-            QuantizeOptions options;
-            options.static_scale = format.rule == ScaleRule::nv_block ? 1.0f / 2688.0f : 0.0f;
-            Instance instance;
-            instance.out = out.elements;
-            instance.run = [=, &backend]() mutable { backend.quantize(x, options, out); };
-            return instance;
-          }};
+  return {
+      .name = detail::concat("quantize/", rows, "x", columns, "/", format.name, "/", name(type)),
+      .flops = 0.0,
+      .bytes = 2.0 * elements,
+      .make = [=, &format](Backend& backend) {
+        const Tensor x = random_tensor(type, {rows, columns}, 50);
+        QuantizedMatrix out = encode(backend, x, format);
+        QuantizeOptions options;
+        options.static_scale = format.rule == ScaleRule::nv_block ? 1.0f / 2688.0f : 0.0f;
+        Instance instance;
+        instance.out = out.elements;
+        instance.run = [=, &backend]() mutable { backend.quantize(x, options, out); };
+        return instance;
+      }};
 }
 
 }  // namespace mxdit::conformance

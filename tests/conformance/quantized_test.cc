@@ -1,7 +1,8 @@
-// Quantization to the bit: every format, rule, input type and rounding on every kernel table, at one
-// and three threads, against formats/reference.
+// Quantization to the bit: every format, rule, input type and rounding on every kernel table, at
+// one and three threads, against formats/reference.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -25,20 +26,22 @@ uint16_t bits_of(DType type, float value) {
 // What a row is made of; each family aims at one way to go wrong.
 constexpr int kFamilies = 8;
 uint16_t draw(DType type, int family, int64_t column, std::mt19937& random) {
+  const bool is_bf16 = type == DType::bf16;
   const uint32_t bits = static_cast<uint32_t>(random());
   const float uniform = static_cast<float>(bits >> 8) / 8388608.0f - 1.0f;
   switch (family) {
     case 0:  // ordinary
       return bits_of(type, uniform);
     case 1:  // magnitudes over the type's whole range
-      return bits_of(type, std::ldexp(uniform, static_cast<int>(bits % (type == DType::bf16 ? 250 : 40)) -
-                                                   (type == DType::bf16 ? 125 : 24)));
+      return bits_of(type, std::ldexp(uniform, static_cast<int>(bits % (is_bf16 ? 250 : 40)) -
+                                                   (is_bf16 ? 125 : 24)));
     case 2:  // halves and quarters: ties of every grid
       return bits_of(type, static_cast<float>(static_cast<int>(bits % 257) - 128) / 8.0f);
     case 3:  // subnormals and zeros of both signs
-      return static_cast<uint16_t>(bits & (type == DType::bf16 ? 0x807fu : 0x83ffu));
+      return static_cast<uint16_t>(bits & (is_bf16 ? 0x807fu : 0x83ffu));
     case 4:  // one infinity or NaN in a while
-      if (bits % 61 == 0) return type == DType::bf16 ? (bits & 64 ? 0xff80 : 0x7fc1) : (bits & 64 ? 0xfc00 : 0x7e01);
+      if (bits % 122 == 0) return is_bf16 ? 0xff80 : 0xfc00;
+      if (bits % 122 == 61) return is_bf16 ? 0x7fc1 : 0x7e01;
       return bits_of(type, uniform * 100.0f);
     case 5:  // zeros but for a column
       return column % 37 == 5 ? bits_of(type, uniform) : static_cast<uint16_t>(bits & 0x8000u);
@@ -70,8 +73,7 @@ Tensor random_bit_rows(DType type, int64_t rows, int64_t columns, uint32_t seed)
 // Every bit pattern, neighbours side by side, so that blocks hold one exponent.
 Tensor every_pattern(DType type) {
   Tensor x = Tensor::host(type, {128, 512});
-  for (int64_t i = 0; i < x.elements(); ++i)
-    x.as_mutable<uint16_t>()[i] = static_cast<uint16_t>(i);
+  for (int64_t i = 0; i < x.elements(); ++i) x.as_mutable<uint16_t>()[i] = static_cast<uint16_t>(i);
   return x;
 }
 
@@ -188,13 +190,41 @@ TEST_P(QuantizedTest, EncodesAnyBitPatternAsTheReference) {
 
 TEST_P(QuantizedTest, EncodesEveryShapeAsTheReference) {
   for (const Setting& setting : settings())
-    for (const int64_t columns : {1, 2, 3, 17, 30, 31, 32, 33, 34, 62, 64, 66, 96, 510, 511, 512,
-                                  513, 514, 1026, 1538}) {
+    for (const int64_t columns :
+         {1, 2, 3, 17, 30, 31, 32, 33, 34, 62, 64, 66, 96, 510, 511, 512, 513, 514, 1026, 1538}) {
       if (columns % 2 != 0 && setting.format->element->bits == 4) continue;
       expect_reference(setting, family_rows(setting.type, 2 * kFamilies + 1, columns, 13),
                        "families");
       if (HasFatalFailure()) return;
     }
+}
+
+// The examples of the operators' public documentation.
+TEST_P(QuantizedTest, GivesThePublicVectors) {
+  const auto constant = [](const Shape& shape, float value) {
+    Tensor x = Tensor::host(DType::bf16, shape);
+    for (int64_t i = 0; i < x.elements(); ++i) x.as_mutable<bf16>()[i] = to_bf16(value);
+    return x;
+  };
+  Backend& backend = *backends_[1];
+  QuantizedMatrix eights = empty_matrix(backend, kMxfp4Dual, 1, 512);
+  backend.quantize(constant({1, 512}, 8.0f), {}, eights);
+  for (int64_t i = 0; i < 256; ++i) ASSERT_EQ(eights.elements.as<uint8_t>()[i], 0x77);
+  for (int64_t i = 0; i < 16; ++i) ASSERT_EQ(eights.block_scale.as<uint8_t>()[i], 127);
+  EXPECT_FLOAT_EQ(*eights.scale.as<float>(), 4.0f / 3.0f);
+
+  // All operands and all scales 1: the products alone are K.
+  QuantizedMatrix x = empty_matrix(backend, kMxfp4Dual, 256, 1024),
+                  w = empty_matrix(backend, kMxfp4Dual, 512, 1024);
+  for (QuantizedMatrix* ones : {&x, &w}) {
+    std::memset(ones->elements.mutable_data(), 0x22, ones->elements.bytes());
+    std::memset(ones->block_scale.mutable_data(), 127, ones->block_scale.bytes());
+    std::fill_n(ones->scale.as_mutable<float>(), ones->scale.elements(), 1.0f);
+  }
+  Tensor bias = Tensor::host(DType::f32, {512}), out = Tensor::host(DType::f32, {256, 512});
+  std::fill_n(bias.as_mutable<float>(), 512, 1002.0f);
+  backend.quantized_linear(x, *backend.prepare_quantized(w), &bias, Activation::none, out);
+  for (int64_t i = 0; i < out.elements(); ++i) ASSERT_EQ(out.as<float>()[i], 2026.0f);
 }
 
 // ---- decoding ----

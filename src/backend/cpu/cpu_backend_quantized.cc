@@ -1,10 +1,10 @@
 // Quantized matrices: encoded and widened by kernels over rows, multiplied by the fp32 kernels of
-// plain products. A weight stays in its quantized bytes, of the checkpoint's mapping if it came from
-// there; panels of it are widened while they are packed for a product.
+// plain products. A weight stays in its quantized bytes, of the checkpoint's mapping if it came
+// from there; panels of it are widened while they are packed for a product.
 //
-// Widening multiplies an element by its block scale in fp32. That is exact unless the product leaves
-// fp32's range: E8M0 codes of 247 and more can give infinity where the reference, in double, does
-// not. No quantizer here makes such codes for elements of that size.
+// Widening multiplies an element by its block scale in fp32. That is exact unless the product
+// leaves fp32's range: E8M0 codes of 247 and more can give infinity where the reference, in double,
+// does not. No quantizer here makes such codes for elements of that size.
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/tile_product.h"
@@ -148,10 +148,9 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
   MXDIT_CHECK(!x.scale.defined() || !w.scale.defined() || x.format->group == w.format->group,
               "[backend] quantized linear: expected scales of ", w.format->name,
               "'s length on both sides, got ", x.format->name);
-  const OuterScales scales = {
-      .left = x.scale.defined() ? x.scale.as<float>() : nullptr,
-      .right = w.scale.defined() ? w.scale.as<float>() : nullptr,
-      .count = !has_scales ? 1 : (x.scale.defined() ? x : w).scale.dim(1)};
+  const OuterScales scales = {.left = x.scale.defined() ? x.scale.as<float>() : nullptr,
+                              .right = w.scale.defined() ? w.scale.as<float>() : nullptr,
+                              .count = !has_scales ? 1 : (x.scale.defined() ? x : w).scale.dim(1)};
   const ProductOutput output = {.bias = bias == nullptr ? nullptr : bias->as<float>(),
                                 .function = function_of(act),
                                 .out = out.mutable_data(),

@@ -103,8 +103,8 @@ struct RopeArgs {
 // ---- quantized matrices: ranges count rows ----
 
 // Encodes rows of x to the bits that formats/reference.h defines. Strides go from row to row, in
-// units of what they step over; dual_level has a scale per 512 columns, row_maximum and nv_block one
-// for each row.
+// units of what they step over; dual_level has a scale per 512 columns, row_maximum and nv_block
+// one for each row.
 struct QuantizeArgs {
   const void* x;
   const void* smooth;  // [columns] in x's type; null: ones
@@ -205,8 +205,8 @@ struct MultiplyArgs {
   const float* column_scale = nullptr;  // whole panels of nr
 };
 
-// out = function(product * (row_scale * column_scale) + bias), row r at out + r * out_stride. With a
-// scale and no bias, the bias is 0.
+// out = function(product * (row_scale * column_scale) + bias), row r at out + r * out_stride. With
+// a scale and no bias, the bias is 0.
 struct StoreArgs {
   const float* product;
   int64_t product_stride;

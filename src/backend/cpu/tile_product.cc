@@ -53,10 +53,10 @@ struct TileScratch {
     const int64_t right_floats = plan.columns * depth;
     const int64_t product_floats = plan.rows * plan.columns;
     const int64_t pointer_count = std::max(plan.rows, plan.columns);
-    storage = memory.allocate(static_cast<size_t>(left_floats + right_floats + product_floats +
-                                                  plan.columns) *
-                                  sizeof(float) +
-                              static_cast<size_t>(pointer_count) * sizeof(void*));
+    storage = memory.allocate(
+        static_cast<size_t>(left_floats + right_floats + product_floats + plan.columns) *
+            sizeof(float) +
+        static_cast<size_t>(pointer_count) * sizeof(void*));
     right = static_cast<float*>(storage->data());
     product = right + right_floats;
     column_scale = product + product_floats;
@@ -224,8 +224,7 @@ void multiply_group_tile(const MatrixKernels& kernels, const PanelSource& left,
       left.pack(kernels, tile.row + row, rows, begin, depth, kernels.mr, scratch.pointers,
                 scratch.left);
       const float* row_scale =
-          scales.left == nullptr ? nullptr
-                                 : scales.left + (tile.row + row) * scales.count + group;
+          scales.left == nullptr ? nullptr : scales.left + (tile.row + row) * scales.count + group;
       kernels.multiply({.left = scratch.left,
                         .rows = rows,
                         .left_stride = kernels.mr * depth,

@@ -77,8 +77,7 @@ MXDIT_INLINE F round_half(F a) {
 }
 // The low byte of every lane.
 MXDIT_INLINE void store_bytes(uint8_t* out, I codes) {
-  const __m256i low_bytes =
-      _mm256_shuffle_epi8((__m256i)codes, _mm256_set1_epi32(0x0c080400));
+  const __m256i low_bytes = _mm256_shuffle_epi8((__m256i)codes, _mm256_set1_epi32(0x0c080400));
   const __m256i joined =
       _mm256_permutevar8x32_epi32(low_bytes, _mm256_setr_epi32(0, 4, 0, 4, 0, 4, 0, 4));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(joined));

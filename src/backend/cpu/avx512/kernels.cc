@@ -8,6 +8,7 @@ namespace {
 #include "backend/cpu/generic/functions.inc"
 #include "backend/cpu/generic/matrix.inc"
 #include "backend/cpu/generic/rows.inc"
+
 #include "backend/cpu/generic/quantize.inc"
 #include "backend/cpu/generic/quantized_rows.inc"
 

@@ -50,11 +50,11 @@ void multiply(const MultiplyArgs& args) noexcept {
       for (int64_t k = 0; k < args.k; ++k)
         for (int c = 0; c < kNr; ++c) sum[c] += left[k * kMr] * right[k * kNr + c];
       for (int c = 0; c < kNr; ++c)
-        product[c] = args.accumulate ? product[c] + sum[c] * outer_scale(args.row_scale,
-                                                                         row * args.row_scale_stride,
-                                                                         args.column_scale,
-                                                                         j * kNr + c)
-                                     : sum[c];
+        product[c] =
+            args.accumulate
+                ? product[c] + sum[c] * outer_scale(args.row_scale, row * args.row_scale_stride,
+                                                    args.column_scale, j * kNr + c)
+                : sum[c];
     }
   }
 }

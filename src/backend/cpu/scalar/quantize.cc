@@ -47,8 +47,7 @@ void load_chunk(const QuantizeArgs& args, int64_t row, int64_t begin, Chunk& chu
 float finite_maximum(const float* values, int64_t count) noexcept {
   float maximum = 0.0f;
   for (int64_t i = 0; i < count; ++i)
-    if (std::isfinite(values[i]) && std::fabs(values[i]) > maximum)
-      maximum = std::fabs(values[i]);
+    if (std::isfinite(values[i]) && std::fabs(values[i]) > maximum) maximum = std::fabs(values[i]);
   return maximum;
 }
 
