@@ -30,6 +30,20 @@ void add_linears(std::vector<Case>& cases) {
     cases.push_back(linear_case({512, n, k, DType::bf16, DType::bf16}));
 }
 
+void add_quantized(std::vector<Case>& cases) {
+  for (const QuantFormat* format : quant_formats())
+    cases.push_back(quantize_case(4680, 1536, *format, DType::bf16));
+  cases.push_back(quantize_case(4680, 1536, kMxfp4Dual, DType::f16));
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1536, 1536}, {8960, 1536}, {1536, 8960}})
+    cases.push_back(
+        quantized_linear_case({4680, n, k, &kMxfp4Dual, &kMxfp4Dual, DType::bf16, true}));
+  for (const QuantFormat* format : {&kMxfp4, &kMxfp8, &kNvfp4, &kFp8Row, &kInt8Row})
+    cases.push_back(quantized_linear_case({4680, 1536, 1536, format, format, DType::bf16}));
+  cases.push_back(linear_case({4680, 1536, 1536, DType::bf16, DType::bf16}));
+  cases.push_back(linear_case({1, 9216, 1536, DType::bf16, DType::bf16}));
+  cases.push_back(quantized_linear_case({1, 9216, 1536, &kMxfp4Dual, &kMxfp4Dual, DType::bf16}));
+}
+
 void add_convs(std::vector<Case>& cases) {
   const Conv3dParams same = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
   cases.push_back(conv_case({1, 60, 104, 384, 384, 3, 3, 3, DType::f32, DType::f32, 2, same}));
@@ -43,6 +57,7 @@ void add_convs(std::vector<Case>& cases) {
 std::vector<Case> wan_cases() {
   std::vector<Case> cases;
   add_linears(cases);
+  add_quantized(cases);
   cases.push_back(attention_case({1, 4680, 4680, 12, 128, DType::f32}));
   cases.push_back(attention_case({1, 4680, 4680, 12, 128, DType::bf16}));
   cases.push_back(attention_case({1, 4680, 512, 12, 128, DType::f32}));

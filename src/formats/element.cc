@@ -27,8 +27,8 @@ uint8_t narrow(float value, int exponent_bits, int mantissa_bits, uint32_t large
     return static_cast<uint8_t>(sign | largest);
   const int exponent = magnitude == 0.0f ? least : std::max(std::ilogb(magnitude), least);
   // In units of the last place; the carry of a rounding up moves into the exponent by itself.
-  const auto units = static_cast<uint32_t>(
-      std::nearbyint(std::ldexp(magnitude, mantissa_bits - exponent)));
+  const auto units =
+      static_cast<uint32_t>(std::nearbyint(std::ldexp(magnitude, mantissa_bits - exponent)));
   const auto base = static_cast<uint32_t>(exponent - least) << mantissa_bits;
   return static_cast<uint8_t>(sign | std::min(base + units, largest));
 }
@@ -99,7 +99,7 @@ uint8_t to_e2m1(float value, RoundMode mode) noexcept {
       rounded = std::nearbyint(units);
       break;
     case RoundMode::round:
-      rounded = std::floor(units + 0.5f);
+      rounded = std::round(units);
       break;
     case RoundMode::floor:
       rounded = negative ? std::ceil(units) : std::floor(units);

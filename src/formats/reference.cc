@@ -55,8 +55,8 @@ void put(const QuantFormat& format, uint8_t* elements, int64_t i, uint8_t code) 
     elements[i / 2] = static_cast<uint8_t>(elements[i / 2] | (code << 4));
 }
 
-// Block scale and elements of one block. `code0_is_zero`: a block of code 0 becomes zero even when its
-// largest exponent field is not 0.
+// Block scale and elements of one block. `code0_is_zero`: a block of code 0 becomes zero even when
+// its largest exponent field is not 0.
 void encode_block(const float* t, int64_t begin, int64_t end, const QuantFormat& format,
                   RoundMode mode, Half half, bool code0_is_zero, const RowOutput& out) {
   const int largest = largest_exponent_field(t + begin, end - begin);
@@ -106,9 +106,8 @@ void encode_row_maximum(const std::vector<float>& x, const QuantFormat& format,
   const float reciprocal = 1.0f / scale;
   for (int64_t i = 0; i < columns; ++i) {
     const float value = x[static_cast<size_t>(i)];
-    const float scaled = options.static_scale == 0.0f
-                             ? value / scale
-                             : value * reciprocal + options.static_offset;
+    const float scaled =
+        options.static_scale == 0.0f ? value / scale : value * reciprocal + options.static_offset;
     put(format, out.elements, i, element.encode(scaled, options.round));
   }
 }
@@ -163,10 +162,18 @@ double block_value(const QuantizedMatrix& x, int64_t row, int64_t column) {
   const double element = format.element->decode(element_code(x, row, column));
   if (format.block == 0) return element;
   const int64_t codes = x.block_scale.elements() / std::max<int64_t>(x.rows, 1);
-  const uint8_t code = static_cast<const uint8_t*>(
-      x.block_scale.data())[row * codes + column / format.block];
-  return element * (format.block_scale_type == DType::u8 ? e8m0_to_float(code)
-                                                         : e4m3_to_float(code));
+  const uint8_t code =
+      static_cast<const uint8_t*>(x.block_scale.data())[row * codes + column / format.block];
+  return element *
+         (format.block_scale_type == DType::u8 ? e8m0_to_float(code) : e4m3_to_float(code));
+}
+
+std::vector<double> block_values(const QuantizedMatrix& x) {
+  std::vector<double> values;
+  values.reserve(static_cast<size_t>(x.rows * x.columns));
+  for (int64_t r = 0; r < x.rows; ++r)
+    for (int64_t c = 0; c < x.columns; ++c) values.push_back(block_value(x, r, c));
+  return values;
 }
 
 float scale_of(const QuantizedMatrix& x, int64_t row, int64_t column) {
@@ -193,11 +200,14 @@ QuantizedMatrix quantize(const Tensor& x, const QuantFormat& format,
                          const QuantizeOptions& options) {
   const bool is_bf16 = x.dtype() == DType::bf16;
   MXDIT_CHECK(x.shape().rank() == 2 && (is_bf16 || x.dtype() == DType::f16),
-              "[formats] quantize: expected [rows, columns] in BF16 or F16, got ",
-              name(x.dtype()), " ", x.shape());
+              "[formats] quantize: expected [rows, columns] in BF16 or F16, got ", name(x.dtype()),
+              " ", x.shape());
   const int64_t rows = x.dim(0), columns = x.dim(1);
   MXDIT_CHECK(format.element->bits == 8 || columns % 2 == 0,
               "[formats] quantize: expected an even number of columns, got ", columns);
+  MXDIT_CHECK(format.rule != ScaleRule::nv_block || options.static_scale != 0.0f,
+              "[formats] quantize to ", format.name,
+              ": expected a scale above the block scales, got none");
   const Half half{is_bf16};
   QuantizedMatrix result{&format, rows, columns, {}, {}, {}};
   result.elements = zeros(format.element->storage, format.elements_shape(rows, columns));
@@ -214,9 +224,9 @@ QuantizedMatrix quantize(const Tensor& x, const QuantFormat& format,
         value = half.round(value * half.load(options.smooth_scale->as<uint16_t>()[c]));
       row[static_cast<size_t>(c)] = value;
     }
-    RowOutput out{static_cast<uint8_t*>(result.elements.mutable_data()) +
-                      r * result.elements.dim(1),
-                  nullptr, nullptr};
+    RowOutput out{
+        static_cast<uint8_t*>(result.elements.mutable_data()) + r * result.elements.dim(1), nullptr,
+        nullptr};
     if (codes != 0)
       out.block_scale = static_cast<uint8_t*>(result.block_scale.mutable_data()) + r * codes;
     if (groups != 0) out.scale = result.scale.as_mutable<float>() + r * groups;
@@ -239,15 +249,18 @@ Tensor matmul(const QuantizedMatrix& x, const QuantizedMatrix& w, const Tensor* 
   MXDIT_CHECK(x.columns == w.columns, "[formats] matmul: expected ", w.columns,
               " columns on both sides, got ", x.columns);
   const bool per_group = has_group_scales(x) || has_group_scales(w);
+  const std::vector<double> left = block_values(x), right = block_values(w);
   Tensor out = Tensor::host(out_type, {x.rows, w.rows});
   for (int64_t m = 0; m < x.rows; ++m)
     for (int64_t n = 0; n < w.rows; ++n) {
+      const double* a = left.data() + m * x.columns;
+      const double* b = right.data() + n * w.columns;
       const float start = bias == nullptr ? 0.0f : bias->as<float>()[n];
       float sum = per_group ? start : 0.0f;
       for (int64_t begin = 0; begin < x.columns; begin += kSumColumns) {
         const int64_t end = std::min(begin + kSumColumns, x.columns);
         double products = 0.0;
-        for (int64_t k = begin; k < end; ++k) products += block_value(x, m, k) * block_value(w, n, k);
+        for (int64_t k = begin; k < end; ++k) products += a[k] * b[k];
         const float group = static_cast<float>(products);
         sum += per_group ? group * (scale_of(x, m, begin) * scale_of(w, n, begin)) : group;
       }

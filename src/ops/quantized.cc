@@ -32,6 +32,9 @@ QuantizedMatrix quantize(Backend& backend, const Tensor& x, const QuantFormat& f
   const int64_t rows = x.dim(0), columns = x.dim(1);
   MXDIT_CHECK(format.element->bits == 8 || columns % 2 == 0, "[ops] quantize to ", format.name,
               ": expected an even number of columns, got ", columns);
+  MXDIT_CHECK(format.rule != ScaleRule::nv_block || options.static_scale != 0.0f,
+              "[ops] quantize to ", format.name, ": expected a scale above the block scales, got ",
+              "none");
   if (options.smooth_scale != nullptr) {
     const Tensor& smooth = *options.smooth_scale;
     MXDIT_CHECK(smooth.dtype() == x.dtype() && smooth.shape() == Shape{columns},

@@ -24,6 +24,46 @@ void add_linears(std::vector<Case>& cases) {
   cases.push_back(linear_case({509, 1030, 41, DType::f32, DType::bf16}));
 }
 
+struct FormatPair {
+  const QuantFormat *x, *weight;
+  bool x_scale = true;
+};
+
+void add_quantized_linears(std::vector<Case>& cases) {
+  const FormatPair pairs[] = {{&kMxfp4Dual, &kMxfp4Dual},
+                              {&kMxfp4, &kMxfp4},
+                              {&kMxfp8, &kMxfp8},
+                              {&kMxfp8E5m2, &kMxfp8E5m2},
+                              {&kMxfp8, &kMxfp4Dual},
+                              {&kMxfp4Dual, &kMxfp4},
+                              {&kNvfp4, &kNvfp4},
+                              {&kFp8Row, &kFp8Row},
+                              {&kInt8Row, &kInt8Row},
+                              {&kInt8Row, &kInt4Row},
+                              {&kInt8Row, &kInt8Row, false},
+                              {&kMxfp8, &kFp8Row}};
+  constexpr int64_t kRows[] = {1, 2, 7, 17, 33, 100}, kColumns[] = {1, 3, 16, 31, 64, 100};
+  constexpr int64_t kDepths[] = {2,  30, 31,  32,  34,  62,  64,   65,
+                                 66, 96, 510, 512, 513, 514, 1026, 1538};
+  constexpr DType kOut[] = {DType::f32, DType::bf16, DType::f16};
+  constexpr Activation kActs[] = {Activation::none, Activation::silu, Activation::none,
+                                  Activation::gelu_tanh, Activation::gelu_erf};
+  size_t i = 0;  // steps through the lists at unequal paces
+  for (const FormatPair& pair : pairs)
+    for (const int64_t k : kDepths) {
+      if (k % 2 != 0 && (pair.x->element->bits == 4 || pair.weight->element->bits == 4) &&
+          pair.weight != &kInt4Row)
+        continue;
+      cases.push_back(
+          quantized_linear_case({kRows[i % 6], kColumns[i / 5 % 6], k, pair.x, pair.weight,
+                                 kOut[i % 3], i % 4 != 0, kActs[i % 5], pair.x_scale}));
+      ++i;
+    }
+  for (const int64_t m : {1, 2, 3, 4, 5, 6, 7, 8, 500, 1000})
+    cases.push_back(quantized_linear_case({m, 3, 600, &kMxfp4Dual, &kMxfp4Dual, DType::f32}));
+  cases.push_back(quantized_linear_case({150, 1030, 66, &kMxfp4Dual, &kMxfp4Dual, DType::bf16}));
+}
+
 void add_convs(std::vector<Case>& cases) {
   const Conv3dParams same = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
   Conv3dParams causal = same,
@@ -62,6 +102,7 @@ void add_attention(std::vector<Case>& cases) {
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   add_linears(cases);
+  add_quantized_linears(cases);
   add_convs(cases);
   add_attention(cases);
   for (const DType type : kActivationTypes)

@@ -42,6 +42,22 @@ struct LinearShape {
 };
 Case linear_case(const LinearShape& shape);
 
+// x and weight are bf16 values, encoded by the back end.
+struct QuantizedLinearShape {
+  int64_t m, n, k;
+  const QuantFormat *x, *weight;
+  DType out;
+  bool bias = true;
+  Activation act = Activation::none;
+  bool x_scale = true;  // false: x comes without its fp32 scales
+};
+Case quantized_linear_case(const QuantizedLinearShape& shape);
+// For the benchmark: it expects nothing.
+Case quantize_case(int64_t rows, int64_t columns, const QuantFormat& format, DType type);
+// The parts of a matrix, uninitialised.
+QuantizedMatrix empty_matrix(Backend& backend, const QuantFormat& format, int64_t rows,
+                             int64_t columns);
+
 struct ConvShape {
   int64_t frames, height, width, in, out;
   int64_t kt, kh, kw;

@@ -36,8 +36,9 @@ Backend& backend(const std::string& isa, int threads) {
 
 // Rounding to the output type: half an ulp, relative, or half the smallest subnormal.
 double rounding(DType type, double value) {
-  const double relative = type == DType::bf16 ? 1.0 / 256 : kUnit;
-  return std::abs(value) * relative * (1.0 + 1e-6) + 1e-40;
+  const double relative = type == DType::bf16 ? 1.0 / 256 : type == DType::f16 ? 1.0 / 2048 : kUnit;
+  const double smallest = type == DType::f16 ? 0x1p-25 : 1e-40;
+  return std::abs(value) * relative * (1.0 + 1e-6) + smallest;
 }
 
 void expect_close(const std::string& name, const Tensor& out, const Expectation& expected) {

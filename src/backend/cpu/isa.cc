@@ -27,6 +27,8 @@ KernelTable completed(KernelTable table, const KernelTable& below) {
   inherit(table.rope, below.rope);
   inherit(table.copy, below.copy);
   inherit(table.upsample2x, below.upsample2x);
+  inherit(table.quantize, below.quantize);
+  inherit(table.dequantize, below.dequantize);
   if (table.matrix.multiply == nullptr) table.matrix = below.matrix;
   return table;
 }
@@ -65,6 +67,17 @@ const KernelTable& choose_table(const std::string& forced) {
   fail(known ? ErrorKind::unsupported : ErrorKind::usage, "[backend] ",
        from_options ? "kernel table" : "MXDIT_ISA", ": expected one of ", runnable_names(),
        known ? " (what this build and machine have), got " : ", got ", wanted);
+}
+
+std::vector<std::string> passed_over(const KernelTable& chosen) {
+  const std::string name = chosen.name;
+  std::vector<std::string> reasons;
+  for (const KernelTable& table : built_tables()) {
+    if (name == table.name) break;
+    reasons.push_back(table.name + (runs_here(table) ? ": " + name + " was asked for"
+                                                     : std::string(": this machine lacks it")));
+  }
+  return reasons;
 }
 
 }  // namespace mxdit::cpu

@@ -22,4 +22,7 @@ bool runs_here(const KernelTable& table) noexcept;
 // Error{unsupported} for a table that this build or this machine lacks.
 const KernelTable& choose_table(const std::string& forced);
 
+// Why the tables better than `chosen` are not in use: "avx512: this machine lacks it".
+std::vector<std::string> passed_over(const KernelTable& chosen);
+
 }  // namespace mxdit::cpu

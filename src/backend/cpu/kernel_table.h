@@ -16,6 +16,13 @@ namespace mxdit::cpu {
 enum class Element : uint8_t { f32, bf16, f16, f8_e4m3, f8_e5m2 };
 enum class Function : uint8_t { none, silu, gelu_tanh, gelu_erf };
 
+// Quantized matrices, in the terms of formats/quant_format.h. E2M1 has two elements a byte, the
+// others one; int4 lies in bytes of its own.
+enum class Code : uint8_t { e2m1, e4m3, e5m2, int8, int4 };
+enum class BlockScale : uint8_t { none, e8m0, e4m3 };
+enum class Rounding : uint8_t { rint, round, floor };
+enum class ScaleOrigin : uint8_t { dual_level, shared_exponent, row_maximum, nv_block };
+
 // What a table asks of the machine.
 inline constexpr uint32_t kIsaAvx2 = 1;    // with FMA and F16C
 inline constexpr uint32_t kIsaAvx512 = 2;  // F, BW, VL and DQ
@@ -93,6 +100,50 @@ struct RopeArgs {
   int64_t positions, heads, head_dim;
 };
 
+// ---- quantized matrices: ranges count rows ----
+
+// Encodes rows of x to the bits that formats/reference.h defines. Strides go from row to row, in
+// units of what they step over; dual_level has a scale per 512 columns, row_maximum and nv_block
+// one for each row.
+struct QuantizeArgs {
+  const void* x;
+  const void* smooth;  // [columns] in x's type; null: ones
+  Element type;        // bf16 or f16
+  int64_t columns;
+  ScaleOrigin origin;
+  Code code;
+  Rounding rounding;  // e4m3 and e5m2 always round to nearest even
+  float largest;      // magnitude of `code`
+  int max_exponent;   // floor(log2(largest))
+  int64_t block;      // columns of one block scale: 16 or 32
+  float least_scale, static_scale, static_offset;
+  uint8_t* elements;
+  int64_t element_stride;
+  uint8_t* block_scale;  // codes behind the last block become 0
+  int64_t block_stride;
+  float* scale;
+  int64_t scale_stride;
+};
+
+// Reading: an element is code * block scale * scale. Null scales are ones.
+struct QuantizedRows {
+  Code code;
+  const uint8_t* elements;
+  int64_t element_stride;
+  BlockScale block_type;
+  const uint8_t* block_scale;
+  int64_t block_stride, block;
+  const float* scale;
+  int64_t scale_stride, group;  // columns of one scale
+};
+
+// f32, rounded once.
+struct DequantizeArgs {
+  QuantizedRows in;
+  int64_t columns;
+  float* out;
+};
+
 // ---- bytes ----
 
 // Copies runs along the last axis; a range counts runs, in row-major order of the other axes.
@@ -129,6 +180,15 @@ struct PackArgs {
   float* out;                   // 64-byte aligned when width * 4 is a multiple of 64
 };
 
+// Code * block scale of rows first ... first + count - 1, without the fp32 scales: exact, unless it
+// leaves fp32's range (E8M0 codes of 247 and more can). `offset` is a multiple of the block.
+struct PackQuantizedArgs {
+  const QuantizedRows* matrix;
+  int64_t first, count, offset, k;
+  int64_t width, panel_stride;
+  float* out;
+};
+
 struct MultiplyArgs {
   const float* left;
   int64_t rows, left_stride;  // stride from panel to panel
@@ -138,9 +198,15 @@ struct MultiplyArgs {
   float* product;  // 64-byte aligned
   int64_t product_stride;
   bool accumulate;  // product += left right^T, else product =
+  // With these, and accumulate: product += left right^T * (row_scale[r] * column_scale[c]), every
+  // operation rounded. Row r's scale is at r * row_scale_stride. Either may be null: ones.
+  const float* row_scale = nullptr;
+  int64_t row_scale_stride = 0;
+  const float* column_scale = nullptr;  // whole panels of nr
 };
 
-// out = function(product + bias), row r at out + r * out_stride.
+// out = function(product * (row_scale * column_scale) + bias), row r at out + r * out_stride. With
+// a scale and no bias, the bias is 0.
 struct StoreArgs {
   const float* product;
   int64_t product_stride;
@@ -148,8 +214,9 @@ struct StoreArgs {
   const float* bias;  // may be null
   Function function;
   void* out;
-  Element out_type;
+  Element out_type;  // f32, bf16 or f16
   int64_t out_stride;
+  const float *row_scale = nullptr, *column_scale = nullptr;  // either may be null: ones
 };
 
 // One block of keys of an online softmax for nr queries, one per lane: turns scores [keys, nr] into
@@ -181,6 +248,7 @@ struct MatrixKernels {
   void (*pack)(const PackArgs&) noexcept;
   // The transposed operand: row r of the panels is rows[0 ... k-1][offset + r].
   void (*pack_columns)(const PackArgs&) noexcept;
+  void (*pack_quantized)(const PackQuantizedArgs&) noexcept;
   void (*multiply)(const MultiplyArgs&) noexcept;
   void (*store)(const StoreArgs&) noexcept;
   void (*store_transposed)(const StoreTransposedArgs&) noexcept;
@@ -205,6 +273,8 @@ struct KernelTable {
   RangeKernel<RopeArgs> rope;
   RangeKernel<CopyArgs> copy;
   RangeKernel<UpsampleArgs> upsample2x;
+  RangeKernel<QuantizeArgs> quantize;
+  RangeKernel<DequantizeArgs> dequantize;
   MatrixKernels matrix;
 };
 

@@ -43,22 +43,24 @@ struct TilePlan {
 // Scratch space of one tile.
 struct TileScratch {
   std::shared_ptr<Storage> storage;
-  float *left, *right, *product;
+  float *left, *right, *product, *column_scale;
   const void** pointers;
 
-  TileScratch(MemoryPool& memory, const MatrixKernels& kernels, const TilePlan& plan, int64_t k) {
-    const int64_t depth = std::min(k, kBlockK);
+  TileScratch(MemoryPool& memory, const MatrixKernels& kernels, const TilePlan& plan,
+              int64_t depth) {
     const int64_t left_floats =
         round_up(round_up(std::min(plan.rows, kBlockRows), kernels.mr) * depth, 16);
     const int64_t right_floats = plan.columns * depth;
     const int64_t product_floats = plan.rows * plan.columns;
     const int64_t pointer_count = std::max(plan.rows, plan.columns);
-    storage = memory.allocate(static_cast<size_t>(left_floats + right_floats + product_floats) *
-                                  sizeof(float) +
-                              static_cast<size_t>(pointer_count) * sizeof(void*));
+    storage = memory.allocate(
+        static_cast<size_t>(left_floats + right_floats + product_floats + plan.columns) *
+            sizeof(float) +
+        static_cast<size_t>(pointer_count) * sizeof(void*));
     right = static_cast<float*>(storage->data());
     product = right + right_floats;
-    left = product + product_floats;
+    column_scale = product + product_floats;
+    left = column_scale + plan.columns;
     pointers = reinterpret_cast<const void**>(left + left_floats);
   }
 };
@@ -139,17 +141,20 @@ void store_swapped_tile(const MatrixKernels& kernels, const Tile& tile, int64_t 
 }
 
 void store_tile(const MatrixKernels& kernels, const Tile& tile, int64_t n,
-                const TileScratch& scratch, const ProductOutput& output) {
+                const TileScratch& scratch, const ProductOutput& output,
+                const OuterScales& scales = {}, bool has_bias = false) {
   const int64_t first = tile.row * n + tile.column;
   kernels.store({.product = scratch.product,
                  .product_stride = tile.rows * kernels.nr,
                  .rows = tile.rows,
                  .columns = tile.columns,
-                 .bias = output.bias == nullptr ? nullptr : output.bias + tile.column,
+                 .bias = output.bias == nullptr || has_bias ? nullptr : output.bias + tile.column,
                  .function = output.function,
                  .out = static_cast<char*>(output.out) + first * element_bytes(output.type),
                  .out_type = output.type,
-                 .out_stride = n});
+                 .out_stride = n,
+                 .row_scale = scales.left == nullptr ? nullptr : scales.left + tile.row,
+                 .column_scale = scales.right == nullptr ? nullptr : scales.right + tile.column});
 }
 
 }  // namespace
@@ -167,7 +172,7 @@ void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPoo
   const int64_t column_tiles = blocks(column_count, plan.columns);
   const int64_t tiles = blocks(row_count, plan.rows) * column_tiles;
   threads.parallel_for(tiles, 1, [&](int64_t begin, int64_t end) {
-    const TileScratch scratch(memory, kernels, plan, k);
+    const TileScratch scratch(memory, kernels, plan, std::min(k, kBlockK));
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = i / column_tiles * plan.rows, column = i % column_tiles * plan.columns;
       const Tile tile{row, std::min(plan.rows, row_count - row), column,
@@ -177,6 +182,86 @@ void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPoo
         store_swapped_tile(kernels, tile, n, scratch, output);
       else
         store_tile(kernels, tile, n, scratch, output);
+    }
+  });
+}
+
+namespace {
+
+// Sums start at the bias, or at zero. Columns behind the last one start at zero too.
+void start_tile(const MatrixKernels& kernels, const Tile& tile, const float* bias, float* product) {
+  for (int64_t column = 0; column < tile.columns; column += kernels.nr) {
+    const int64_t count = std::min<int64_t>(kernels.nr, tile.columns - column);
+    for (int64_t row = 0; row < tile.rows; ++row, product += kernels.nr) {
+      std::fill(product, product + kernels.nr, 0.0f);
+      if (bias != nullptr) std::copy_n(bias + tile.column + column, count, product);
+    }
+  }
+}
+
+// The scales of one group for the columns of a tile, side by side; null for ones.
+const float* gather_column_scale(const MatrixKernels& kernels, const OuterScales& scales,
+                                 const Tile& tile, int64_t group, float* out) {
+  if (scales.right == nullptr) return nullptr;
+  const int64_t padded = round_up(tile.columns, kernels.nr);
+  for (int64_t i = 0; i < padded; ++i)
+    out[i] = i < tile.columns ? scales.right[(tile.column + i) * scales.count + group] : 0.0f;
+  return out;
+}
+
+void multiply_group_tile(const MatrixKernels& kernels, const PanelSource& left,
+                         const PanelSource& right, const Tile& tile, int64_t k,
+                         const OuterScales& scales, const TileScratch& scratch) {
+  const int64_t block_rows = kBlockRows / kernels.mr * kernels.mr;
+  for (int64_t begin = 0, group = 0; begin < k; begin += kGroupColumns, ++group) {
+    const int64_t depth = std::min(kGroupColumns, k - begin);
+    right.pack(kernels, tile.column, tile.columns, begin, depth, kernels.nr, scratch.pointers,
+               scratch.right);
+    const float* column_scale =
+        gather_column_scale(kernels, scales, tile, group, scratch.column_scale);
+    for (int64_t row = 0; row < tile.rows; row += block_rows) {
+      const int64_t rows = std::min(block_rows, tile.rows - row);
+      left.pack(kernels, tile.row + row, rows, begin, depth, kernels.mr, scratch.pointers,
+                scratch.left);
+      const float* row_scale =
+          scales.left == nullptr ? nullptr : scales.left + (tile.row + row) * scales.count + group;
+      kernels.multiply({.left = scratch.left,
+                        .rows = rows,
+                        .left_stride = kernels.mr * depth,
+                        .right = scratch.right,
+                        .panels = blocks(tile.columns, kernels.nr),
+                        .right_stride = kernels.nr * depth,
+                        .k = depth,
+                        .product = scratch.product + row * kernels.nr,
+                        .product_stride = tile.rows * kernels.nr,
+                        .accumulate = true,
+                        .row_scale = row_scale,
+                        .row_scale_stride = scales.count,
+                        .column_scale = column_scale});
+    }
+  }
+}
+
+}  // namespace
+
+void multiply_groups(const MatrixKernels& kernels, ThreadPool& threads, MemoryPool& memory,
+                     const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
+                     int64_t k, bool scale_each_group, const OuterScales& scales,
+                     const ProductOutput& output) {
+  if (m <= 0 || n <= 0) return;
+  const OuterScales ones, inner = scale_each_group ? scales : ones;
+  const OuterScales outer = scale_each_group ? ones : scales;
+  const TilePlan plan(kernels, m, n, threads.size());
+  const int64_t column_tiles = blocks(n, plan.columns);
+  threads.parallel_for(blocks(m, plan.rows) * column_tiles, 1, [&](int64_t begin, int64_t end) {
+    const TileScratch scratch(memory, kernels, plan, std::min(k, kGroupColumns));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / column_tiles * plan.rows, column = i % column_tiles * plan.columns;
+      const Tile tile{row, std::min(plan.rows, m - row), column,
+                      std::min(plan.columns, n - column)};
+      start_tile(kernels, tile, scale_each_group ? output.bias : nullptr, scratch.product);
+      multiply_group_tile(kernels, left, right, tile, k, inner, scratch);
+      store_tile(kernels, tile, n, scratch, output, outer, scale_each_group);
     }
   });
 }

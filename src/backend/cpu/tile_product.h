@@ -43,9 +43,24 @@ struct ProductOutput {
   Element type = Element::f32;
 };
 
+// fp32 scales of a quantized product: [m, count] and [n, count]; null: ones.
+struct OuterScales {
+  const float *left = nullptr, *right = nullptr;
+  int64_t count = 1;
+};
+
 void multiply_tiles(const MatrixKernels& kernels, ThreadPool& threads, MemoryPool& memory,
                     const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
                     int64_t k, const ProductOutput& output);
+
+// The product of quantized matrices. Each group of 512 columns is summed by itself and then added
+// to the whole. With a scale for every group its sum is multiplied by the product of the two scales
+// first and the whole starts at the bias; scales of whole rows, and the bias, come at the end.
+inline constexpr int64_t kGroupColumns = 512;
+void multiply_groups(const MatrixKernels& kernels, ThreadPool& threads, MemoryPool& memory,
+                     const PanelSource& left, const PanelSource& right, int64_t m, int64_t n,
+                     int64_t k, bool scale_each_group, const OuterScales& scales,
+                     const ProductOutput& output);
 
 int64_t element_bytes(Element type) noexcept;
 

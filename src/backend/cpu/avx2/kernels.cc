@@ -9,6 +9,9 @@ namespace {
 #include "backend/cpu/generic/matrix.inc"
 #include "backend/cpu/generic/rows.inc"
 
+#include "backend/cpu/generic/quantize.inc"
+#include "backend/cpu/generic/quantized_rows.inc"
+
 }  // namespace
 }  // namespace avx2
 
@@ -27,10 +30,13 @@ const KernelTable* avx2_table() noexcept {
       .rope = avx2::rope,
       .copy = nullptr,
       .upsample2x = nullptr,
+      .quantize = avx2::quantize,
+      .dequantize = avx2::dequantize,
       .matrix = {.mr = avx2::kMr,
                  .nr = avx2::kNr,
                  .pack = avx2::pack,
                  .pack_columns = avx2::pack_columns,
+                 .pack_quantized = avx2::pack_quantized,
                  .multiply = avx2::multiply,
                  .store = avx2::store_product,
                  .store_transposed = avx2::store_transposed,

@@ -64,6 +64,33 @@ MXDIT_INLINE F load_twice(const float* data, int64_t lanes) {
                                 : load8_some<Element::f32>(data, 0, lanes / 2);
   return _mm256_permutevar8x32_ps(low, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
 }
+MXDIT_INLINE int max_lanes(I a) {
+  const __m256i wide = (__m256i)a;
+  __m128i most = _mm_max_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4e));
+  most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xb1));
+  return _mm_cvtsi128_si32(most);
+}
+// Rounded to f16 and widened again.
+MXDIT_INLINE F round_half(F a) {
+  return _mm256_cvtph_ps(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+// The low byte of every lane.
+MXDIT_INLINE void store_bytes(uint8_t* out, I codes) {
+  const __m256i low_bytes = _mm256_shuffle_epi8((__m256i)codes, _mm256_set1_epi32(0x0c080400));
+  const __m256i joined =
+      _mm256_permutevar8x32_epi32(low_bytes, _mm256_setr_epi32(0, 4, 0, 4, 0, 4, 0, 4));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm256_castsi256_si128(joined));
+}
+// Lanes of 4 bits, two a byte.
+MXDIT_INLINE void store_nibbles(uint8_t* out, I codes) {
+  const __m256i wide = (__m256i)codes;
+  const __m256i pairs = _mm256_or_si256(wide, _mm256_srli_epi64(wide, 28));
+  const __m256i bytes = _mm256_shuffle_epi8(pairs, _mm256_set1_epi32(0x0800));
+  const uint32_t low = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 0)) & 0xffffu;
+  const uint32_t all = low | static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4)) << 16;
+  __builtin_memcpy(out, &all, sizeof all);
+}
 // a b - c in even lanes, a b + c in odd ones.
 MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {
   return _mm256_fmaddsub_ps(a, b, c);

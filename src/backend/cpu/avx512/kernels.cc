@@ -9,6 +9,9 @@ namespace {
 #include "backend/cpu/generic/matrix.inc"
 #include "backend/cpu/generic/rows.inc"
 
+#include "backend/cpu/generic/quantize.inc"
+#include "backend/cpu/generic/quantized_rows.inc"
+
 }  // namespace
 }  // namespace avx512
 
@@ -27,10 +30,13 @@ const KernelTable* avx512_table() noexcept {
       .rope = avx512::rope,
       .copy = nullptr,
       .upsample2x = nullptr,
+      .quantize = avx512::quantize,
+      .dequantize = avx512::dequantize,
       .matrix = {.mr = avx512::kMr,
                  .nr = avx512::kNr,
                  .pack = avx512::pack,
                  .pack_columns = avx512::pack_columns,
+                 .pack_quantized = avx512::pack_quantized,
                  .multiply = avx512::multiply,
                  .store = avx512::store_product,
                  .store_transposed = avx512::store_transposed,

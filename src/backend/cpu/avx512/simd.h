@@ -86,6 +86,23 @@ MXDIT_INLINE F load_twice(const float* data, int64_t lanes) {
   return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
                                low);
 }
+MXDIT_INLINE int max_lanes(I a) {
+  return _mm512_reduce_max_epi32((__m512i)a);
+}
+// Rounded to f16 and widened again.
+MXDIT_INLINE F round_half(F a) {
+  return _mm512_cvtph_ps(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+// The low byte of every lane.
+MXDIT_INLINE void store_bytes(uint8_t* out, I codes) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8((__m512i)codes));
+}
+// Lanes of 4 bits, two a byte.
+MXDIT_INLINE void store_nibbles(uint8_t* out, I codes) {
+  const __m512i wide = (__m512i)codes;
+  const __m512i pairs = _mm512_or_si512(wide, _mm512_srli_epi64(wide, 28));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm512_cvtepi64_epi8(pairs));
+}
 // a b - c in even lanes, a b + c in odd ones.
 MXDIT_INLINE F multiply_subtract_add(F a, F b, F c) {
   return _mm512_fmaddsub_ps(a, b, c);

@@ -57,7 +57,78 @@ uint16_t float_to_half(float value) noexcept {
   return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
+// Magnitude codes 0..7 of E2M1.
+constexpr float kE2m1[] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
+
+// What `rounding` makes of a value between two whole numbers.
+float rounded(float value, Rounding rounding) noexcept {
+  if (rounding == Rounding::rint) return std::nearbyint(value);
+  return rounding == Rounding::round ? std::round(value) : std::floor(value);
+}
+
+uint8_t encode_e2m1(float value, Rounding rounding) noexcept {
+  if (std::isnan(value)) return 0;
+  const float cut = std::fmax(-6.0f, std::fmin(value, 6.0f)), magnitude = std::fabs(cut);
+  // The grid's spacing around the value: 0.5 below 2, 1 up to 4, 2 up to 6.
+  const float step = magnitude < 2.0f ? 0.5f : magnitude < 4.0f ? 1.0f : 2.0f;
+  const float result = std::fabs(rounded(cut / step, rounding)) * step;
+  uint8_t code = std::signbit(value) ? 8 : 0;
+  while (kE2m1[code & 7] < result) ++code;
+  return code;
+}
+
+// A float with `mantissa` explicit bits and exponent bias `bias`, to nearest even.
+uint8_t encode_float8(float value, int mantissa, int bias, float largest) noexcept {
+  const uint32_t sign = to_bits(value) >> 24 & 0x80u;
+  if (std::isnan(value)) return static_cast<uint8_t>(sign | 0x7fu);
+  const float magnitude = std::fmin(std::fabs(value), largest);
+  int exponent = 1 - bias;  // of subnormals
+  if (magnitude >= std::ldexp(1.0f, exponent)) exponent = std::ilogb(magnitude);
+  const float units = std::nearbyint(std::ldexp(magnitude, mantissa - exponent));
+  const uint32_t base = static_cast<uint32_t>(exponent - 1 + bias) << mantissa;
+  return static_cast<uint8_t>(sign | (base + static_cast<uint32_t>(units)));
+}
+
+uint8_t encode_integer(float value, Rounding rounding, float least, float most) noexcept {
+  if (std::isnan(value)) return 0;
+  const float cut = std::fmax(least, std::fmin(value, most));
+  return static_cast<uint8_t>(static_cast<int8_t>(rounded(cut, rounding)));
+}
+
 }  // namespace
+
+float decode(const uint8_t* row, Code code, int64_t column) noexcept {
+  switch (code) {
+    case Code::e2m1: {
+      const int nibble = row[column / 2] >> (column % 2 == 0 ? 0 : 4) & 0xf;
+      return (nibble & 8) != 0 ? -kE2m1[nibble & 7] : kE2m1[nibble & 7];
+    }
+    case Code::e4m3:
+      return e4m3_to_float(row[column]);
+    case Code::e5m2:
+      return half_to_float(static_cast<uint32_t>(row[column]) << 8);
+    case Code::int8:
+    case Code::int4:
+      return static_cast<float>(static_cast<int8_t>(row[column]));
+  }
+  return 0.0f;
+}
+
+uint8_t encode(float value, Code code, Rounding rounding) noexcept {
+  switch (code) {
+    case Code::e2m1:
+      return encode_e2m1(value, rounding);
+    case Code::e4m3:
+      return encode_float8(value, 3, 7, 448.0f);
+    case Code::e5m2:
+      return encode_float8(value, 2, 15, 57344.0f);
+    case Code::int8:
+      return encode_integer(value, rounding, -128.0f, 127.0f);
+    case Code::int4:
+      return encode_integer(value, rounding, -8.0f, 7.0f);
+  }
+  return 0;
+}
 
 float load(const void* data, Element type, int64_t index) noexcept {
   switch (type) {

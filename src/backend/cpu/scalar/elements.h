@@ -9,6 +9,10 @@ namespace mxdit::cpu::scalar {
 float load(const void* data, Element type, int64_t index) noexcept;
 // type: f32, bf16 or f16
 void store(void* data, Element type, int64_t index, float value) noexcept;
+// Element `column` of a row of codes.
+float decode(const uint8_t* row, Code code, int64_t column) noexcept;
+// Saturating. NaN gives 0x7f with its sign for e4m3 and e5m2, else 0.
+uint8_t encode(float value, Code code, Rounding rounding) noexcept;
 float apply(Function function, float x) noexcept;
 
 }  // namespace mxdit::cpu::scalar

@@ -16,10 +16,13 @@ void gate_add(const GateAddArgs& args, int64_t begin, int64_t end) noexcept;
 void rope(const RopeArgs& args, int64_t begin, int64_t end) noexcept;
 void copy(const CopyArgs& args, int64_t begin, int64_t end) noexcept;
 void upsample2x(const UpsampleArgs& args, int64_t begin, int64_t end) noexcept;
+void quantize(const QuantizeArgs& args, int64_t begin, int64_t end) noexcept;
+void dequantize(const DequantizeArgs& args, int64_t begin, int64_t end) noexcept;
 
 inline constexpr int kMr = 4, kNr = 16;
 void pack(const PackArgs& args) noexcept;
 void pack_columns(const PackArgs& args) noexcept;
+void pack_quantized(const PackQuantizedArgs& args) noexcept;
 void multiply(const MultiplyArgs& args) noexcept;
 void store(const StoreArgs& args) noexcept;
 void store_transposed(const StoreTransposedArgs& args) noexcept;

@@ -29,6 +29,17 @@ void pack_columns(const PackArgs& args) noexcept {
   }
 }
 
+namespace {
+
+// row_scale[row] * column_scale[column]; null scales are ones.
+float outer_scale(const float* row_scale, int64_t row, const float* column_scale,
+                  int64_t column) noexcept {
+  const float scale = row_scale == nullptr ? 1.0f : row_scale[row];
+  return column_scale == nullptr ? scale : scale * column_scale[column];
+}
+
+}  // namespace
+
 void multiply(const MultiplyArgs& args) noexcept {
   for (int64_t j = 0; j < args.panels; ++j) {
     for (int64_t row = 0; row < args.rows; ++row) {
@@ -38,7 +49,12 @@ void multiply(const MultiplyArgs& args) noexcept {
       float sum[kNr] = {};
       for (int64_t k = 0; k < args.k; ++k)
         for (int c = 0; c < kNr; ++c) sum[c] += left[k * kMr] * right[k * kNr + c];
-      for (int c = 0; c < kNr; ++c) product[c] = args.accumulate ? product[c] + sum[c] : sum[c];
+      for (int c = 0; c < kNr; ++c)
+        product[c] =
+            args.accumulate
+                ? product[c] + sum[c] * outer_scale(args.row_scale, row * args.row_scale_stride,
+                                                    args.column_scale, j * kNr + c)
+                : sum[c];
     }
   }
 }
@@ -47,6 +63,8 @@ void store(const StoreArgs& args) noexcept {
   for (int64_t row = 0; row < args.rows; ++row) {
     for (int64_t c = 0; c < args.columns; ++c) {
       float value = args.product[c / kNr * args.product_stride + row * kNr + c % kNr];
+      if (args.row_scale != nullptr || args.column_scale != nullptr)
+        value = value * outer_scale(args.row_scale, row, args.column_scale, c) + 0.0f;
       if (args.bias != nullptr) value += args.bias[c];
       store(args.out, args.out_type, row * args.out_stride + c, apply(args.function, value));
     }
