@@ -31,14 +31,21 @@ class WeightStore {
   // and got shape otherwise.
   Tensor get(const std::string& name, const Shape& shape) const;
 
+  // A hint that the tensor's memory is not needed soon (SafetensorsFile::release); tensors handed
+  // out stay valid. Error{not_found} as of get().
+  void release(const std::string& name) const;
+
   std::vector<std::string> names() const;  // sorted
   const std::filesystem::path& file_of(const std::string& name) const;
+  // The file of a tensor as it was when the store was opened. Error{not_found} as of get().
+  const FileIdentity& identity_of(const std::string& name) const;
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;
   // "__metadata__" of all shards, merged; shards that disagree on a value are refused on open.
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
+  const SafetensorsFile& reader_of(const std::string& name) const;
   void add_file(const std::filesystem::path& file);
   void check_index(const std::filesystem::path& index,
                    const std::map<std::string, std::string>& weight_map) const;
