@@ -52,8 +52,14 @@ class WeightStore {
   // Where a tensor lies, for reading it piece by piece. Error{not_found} as get().
   TensorPlace place_of(const std::string& name) const;
 
+  // A hint that the tensor's memory is not needed soon (SafetensorsFile::release); tensors handed
+  // out stay valid. Error{not_found} as of get().
+  void release(const std::string& name) const;
+
   std::vector<std::string> names() const;  // sorted
   const std::filesystem::path& file_of(const std::string& name) const;
+  // The file of a tensor as it was when the store was opened. Error{not_found} as of get().
+  const FileIdentity& identity_of(const std::string& name) const;
   const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;
@@ -62,6 +68,7 @@ class WeightStore {
 
  private:
   const std::string& stored_name(const std::string& name) const;
+  const SafetensorsFile& reader_of(const std::string& name) const;
   void add_file(const std::filesystem::path& file);
   void check_index(const std::filesystem::path& index,
                    const std::map<std::string, std::string>& weight_map) const;

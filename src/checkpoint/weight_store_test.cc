@@ -60,6 +60,23 @@ TEST_F(Sharded, TensorsOutliveTheStore) {
   EXPECT_EQ(tensor.as<uint8_t>()[2], 2);
 }
 
+TEST_F(Sharded, ReleasedTensorsCanStillBeRead) {
+  write_safetensors(folder_ / "m-2.safetensors", {{"c", filled({1 << 16, 1}, 3)}});
+  const WeightStore store = WeightStore::open(folder_.path());
+  const Tensor tensor = store.get("c");
+  for (const char* name : {"a", "b", "c"}) store.release(name);
+  for (int64_t i = 0; i < tensor.elements(); ++i) ASSERT_EQ(tensor.as<uint8_t>()[i], 3);
+  EXPECT_EQ(store.get("b").as<uint8_t>()[2], 2);
+  expect_error(ErrorKind::not_found, {"\"d\""}, [&] { store.release("d"); });
+}
+
+TEST_F(Sharded, TellsWhichFileATensorIsOf) {
+  const WeightStore store = WeightStore::open(folder_.path());
+  EXPECT_EQ(store.identity_of("a"), store.identity_of("b"));
+  EXPECT_NE(store.identity_of("a"), store.identity_of("c"));
+  EXPECT_EQ(store.identity_of("c"), open_for_reading(folder_ / "m-2.safetensors").identity);
+}
+
 TEST_F(Sharded, NamesFileAndTensorOfAWrongLookup) {
   const WeightStore store = WeightStore::open(folder_.path());
   const std::string path = folder_.path().string();

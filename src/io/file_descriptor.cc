@@ -9,6 +9,14 @@
 
 namespace mxdit {
 
+namespace {
+
+int64_t nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
 void FileDescriptor::close() noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
@@ -23,7 +31,9 @@ OpenFile open_for_reading(const std::filesystem::path& path) {
   if (!S_ISREG(status.st_mode))
     fail(ErrorKind::bad_input, "[io] ", path.string(), ": expected a regular file, got a ",
          S_ISDIR(status.st_mode) ? "folder" : "special file");
-  return {std::move(fd), static_cast<size_t>(status.st_size)};
+  const FileIdentity identity = {status.st_ino, static_cast<uint64_t>(status.st_size),
+                                 nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
+  return {std::move(fd), static_cast<size_t>(status.st_size), identity};
 }
 
 void fail_errno(const std::filesystem::path& path, const char* doing, int error) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -31,9 +32,20 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
+// What a file system says of a file, to tell whether it is still the one it was. The time of change
+// is set by the system on every write and cannot be set back, but it moves in steps of some
+// milliseconds (two seconds on the coarsest file systems).
+struct FileIdentity {
+  uint64_t inode = 0, bytes = 0;
+  int64_t modified_ns = 0, changed_ns = 0;  // since 1970
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
 struct OpenFile {
   FileDescriptor fd;
   size_t bytes = 0;
+  FileIdentity identity;
 };
 
 // Opens a regular file for reading. Errors: not_found, bad_input (not a regular file), io.

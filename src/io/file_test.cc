@@ -41,6 +41,49 @@ TEST(MappedFile, EmptyFileIsAnEmptyBlock) {
   EXPECT_NE(block->data(), nullptr);
 }
 
+// Bytes of a mapped file that are in memory.
+size_t resident_bytes(const std::filesystem::path& path) {
+  std::ifstream maps("/proc/self/smaps");
+  size_t total = 0;
+  bool ours = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) ours = line.find(path.string()) != std::string::npos;
+    if (ours && line.rfind("Rss:", 0) == 0) total += std::stoul(line.substr(4)) * 1024;
+  }
+  return total;
+}
+
+TEST(MappedFile, ReleasesWholePagesAndReadsThemAgain) {
+  TemporaryFolder folder;
+  std::string content(1 << 20, 'a');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 31 >> 5);
+  const auto path = folder.write("a", content);
+  const auto block = map_file(path);
+  const auto reads_all = [&] {
+    return std::memcmp(block->data(), content.data(), content.size()) == 0;
+  };
+  EXPECT_TRUE(reads_all());
+  ASSERT_EQ(resident_bytes(path), content.size());
+  release_pages(*block, 1, 4095);  // no whole page
+  EXPECT_EQ(resident_bytes(path), content.size());
+  release_pages(*block, 100, content.size() - 200);
+  EXPECT_LE(resident_bytes(path), content.size() / 2);  // the ends stay, of whatever page size
+  EXPECT_GT(resident_bytes(path), 0u);
+  EXPECT_TRUE(reads_all());
+}
+
+TEST(MappedFile, TellsWhichFileItWas) {
+  TemporaryFolder folder;
+  const auto path = folder.write("a", "hello");
+  FileIdentity first, second;
+  map_file(path, &first);
+  map_file(path, &second);
+  EXPECT_EQ(first, second);
+  EXPECT_EQ(first.bytes, 5u);
+  write_file_atomically(path, "other");
+  EXPECT_NE(open_for_reading(path).identity, first);
+}
+
 TEST(MappedFile, NamesWhatCannotBeMapped) {
   TemporaryFolder folder;
   const std::string missing = (folder / "missing").string();

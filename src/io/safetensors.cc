@@ -173,7 +173,11 @@ SafetensorsHeader parse_safetensors_header(const void* data, uint64_t bytes,
 }
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
-  return from_memory(map_file(path), path);
+  FileIdentity identity;
+  SafetensorsFile file = from_memory(map_file(path, &identity), path);
+  file.is_mapped_ = true;
+  file.identity_ = identity;
+  return file;
 }
 
 SafetensorsFile SafetensorsFile::from_memory(std::shared_ptr<Storage> content,
@@ -185,11 +189,15 @@ SafetensorsFile SafetensorsFile::from_memory(std::shared_ptr<Storage> content,
   return file;
 }
 
-Tensor SafetensorsFile::get(const std::string& name) const {
+const SafetensorsEntry& SafetensorsFile::entry_of(const std::string& name) const {
   const auto place = header_.tensors.find(name);
   if (place == header_.tensors.end())
     fail(ErrorKind::not_found, at_tensor(path_.string(), name), ": expected in the file, got none");
-  const SafetensorsEntry& entry = place->second;
+  return place->second;
+}
+
+Tensor SafetensorsFile::get(const std::string& name) const {
+  const SafetensorsEntry& entry = entry_of(name);
   const uint64_t offset = header_.data_start + entry.begin;
   const char* source = static_cast<const char*>(content_->data()) + offset;
   if (reinterpret_cast<uintptr_t>(source) % element_size(entry.dtype) == 0)
@@ -197,6 +205,12 @@ Tensor SafetensorsFile::get(const std::string& name) const {
   Tensor copy = Tensor::host(entry.dtype, entry.shape);
   std::memcpy(copy.mutable_data(), source, copy.bytes());
   return copy;
+}
+
+void SafetensorsFile::release(const std::string& name) const {
+  const SafetensorsEntry& entry = entry_of(name);
+  if (is_mapped_)
+    release_pages(*content_, header_.data_start + entry.begin, entry.end - entry.begin);
 }
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,

@@ -15,6 +15,7 @@
 
 #include "core/tensor.h"
 #include "io/atomic_file.h"
+#include "io/file_descriptor.h"
 
 namespace mxdit {
 
@@ -57,9 +58,21 @@ class SafetensorsFile {
   // memory, anew on every call. Errors: not_found, out_of_memory (the copy).
   Tensor get(const std::string& name) const;
 
+  // A hint that the tensor will not be read soon: the pages that hold nothing else leave memory.
+  // Tensors handed out stay valid. Nothing happens to a file that was given as memory.
+  // Errors: not_found.
+  void release(const std::string& name) const;
+
+  // Of the file when it was opened; all zero for one that was given as memory.
+  const FileIdentity& identity() const noexcept { return identity_; }
+
  private:
+  const SafetensorsEntry& entry_of(const std::string& name) const;
+
   std::filesystem::path path_;
   std::shared_ptr<Storage> content_;
+  bool is_mapped_ = false;
+  FileIdentity identity_;
   SafetensorsHeader header_;
 };
 

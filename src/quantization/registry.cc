@@ -1,14 +1,26 @@
 #include "quantization/registry.h"
 
 #include "core/error.h"
+#include "quantization/methods/fp8/method.h"
+#include "quantization/methods/modelopt/method.h"
+#include "quantization/methods/modelopt_fp4/method.h"
+#include "quantization/methods/modelopt_fp8/method.h"
+#include "quantization/methods/mxfp4/method.h"
 #include "quantization/methods/mxfp4_npu/method.h"
+#include "quantization/methods/mxfp8/method.h"
 
 namespace mxdit {
 
 std::span<const QuantizationKey* const> quantization_keys() {
   // One line per key.
   static constexpr const QuantizationKey* kKeys[] = {
+      &kFp8Key,
+      &kModeloptKey,
+      &kModeloptFp4Key,
+      &kModeloptFp8Key,
+      &kMxfp4Key,
       &kMxfp4NpuKey,
+      &kMxfp8Key,
   };
   return kKeys;
 }

@@ -3,6 +3,8 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "quantization/linear_method.h"
 
@@ -13,6 +15,18 @@ namespace mxdit {
 Tensor stored_tensor(const LinearSource& source, const std::string& part,
                      std::initializer_list<DType> dtypes, const Shape& shape);
 bool has_stored(const LinearSource& source, const std::string& part);
+// The same with a choice of shapes; errors say "expected F32 or BF16 [64, 1] or [64], got F16 [3]".
+Tensor stored_part(const LinearSource& source, const std::string& part,
+                   std::initializer_list<DType> dtypes, const std::vector<Shape>& shapes);
+
+// One number, F32 or BF16 of shape [] or [1], finite and above 0: a scale of a whole tensor.
+// Errors: as of stored_tensor and check_finite.
+float stored_scalar(const LinearSource& source, const std::string& part);
+
+// Scales of `rows` output channels as f32 [rows, 1] in memory of its own, from F32 or BF16 of one
+// of `shapes`; a stored scale of one element counts for every row. Errors: as of stored_scalar.
+Tensor stored_row_scale(const LinearSource& source, const std::string& part, int64_t rows,
+                        const std::vector<Shape>& shapes);
 
 // The plain `<layer>.weight` [out, in] as quantizers take it: bf16 and f16 as stored, f32 and others
 // rounded to bf16. Error{bad_input} for dtypes that are already quantized: integers and fp8.
@@ -22,6 +36,15 @@ Tensor plain_weight(const LinearSource& source, int64_t out_features, int64_t in
 // every part that quantized checkpoints have. Error{bad_input} naming the tensor and `asked`, what
 // asked for quantization.
 void refuse_quantized_parts(const LinearSource& source, const std::string& asked);
+
+// Refuses the parts of quantized checkpoints that `known` does not list. Error{bad_input} naming the
+// tensor and `reason`, why there should be none.
+void refuse_other_parts(const LinearSource& source, std::initializer_list<std::string_view> known,
+                        const std::string& reason);
+
+// The dtype of `<layer>.weight` [out, in], which must be plain: errors as of plain_weight, without
+// reading the weight.
+DType plain_weight_type(const LinearSource& source, int64_t out_features, int64_t in_features);
 
 // Error{bad_input} naming tensor and first place of a NaN, an infinity, or with `positive` a value
 // that is not above 0. f32, f16, bf16 tensors, and fp8 for NaN.
