@@ -108,7 +108,9 @@ QuantizedMatrix WeightCache::get(const WeightStore& weights, const std::string& 
 
 std::string WeightCache::content_of(const WeightStore& weights, const std::string& tensor) const {
   const FileIdentity& identity = weights.identity_of(tensor);
-  const std::string path = fs::absolute(weights.file_of(tensor)).string();
+  std::error_code error;  // no working folder: the path as it is
+  const fs::path absolute = fs::absolute(weights.file_of(tensor), error);
+  const std::string path = (error ? weights.file_of(tensor) : absolute).string();
   const std::string known =
       sha256_of(detail::concat(path.size(), " ", path, " ", identity.inode, " ", identity.bytes, " ",
                                identity.modified_ns, " ", identity.changed_ns, " ", tensor));
