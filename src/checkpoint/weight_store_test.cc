@@ -67,6 +67,7 @@ TEST_F(Sharded, ReleasedTensorsCanStillBeRead) {
   for (const char* name : {"a", "b", "c"}) store.release(name);
   for (int64_t i = 0; i < tensor.elements(); ++i) ASSERT_EQ(tensor.as<uint8_t>()[i], 3);
   EXPECT_EQ(store.get("b").as<uint8_t>()[2], 2);
+  store.renamed({{"a", "x"}}).release("x");
   expect_error(ErrorKind::not_found, {"\"d\""}, [&] { store.release("d"); });
 }
 
@@ -74,6 +75,7 @@ TEST_F(Sharded, TellsWhichFileATensorIsOf) {
   const WeightStore store = WeightStore::open(folder_.path());
   EXPECT_EQ(store.identity_of("a"), store.identity_of("b"));
   EXPECT_NE(store.identity_of("a"), store.identity_of("c"));
+  EXPECT_EQ(store.renamed({{"a", "c"}, {"c", "a"}}).identity_of("a"), store.identity_of("c"));
   EXPECT_EQ(store.identity_of("c"), open_for_reading(folder_ / "m-2.safetensors").identity);
 }
 
@@ -155,6 +157,28 @@ TEST(WeightStoreTest, OpensOneFileByPathOrName) {
   EXPECT_TRUE(WeightStore::open(folder.path()).contains("m"));
   write_safetensors(folder / "diffusion_pytorch_model.safetensors", {{"d", filled({2}, 1)}});
   EXPECT_TRUE(WeightStore::open(folder.path()).contains("d"));
+}
+
+TEST(WeightStoreTest, OpensAllShardsOfAStem) {
+  TemporaryFolder folder;
+  write_safetensors(folder / "part_2.safetensors", {{"b", filled({3}, 2)}});
+  write_safetensors(folder / "part_1.safetensors", {{"a", filled({2}, 1)}});
+  folder.write("other.safetensors", "of something else");
+  const WeightStore store = WeightStore::open_shards(folder.path(), "part");
+  EXPECT_EQ(store.names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(store.files().size(), 2u);
+  const TensorPlace place = store.place_of("b");
+  EXPECT_EQ(place.file, folder / "part_2.safetensors");
+  EXPECT_EQ(place.offset + place.bytes, std::filesystem::file_size(place.file));
+  EXPECT_EQ(place.shape, Shape{3});
+  expect_error(ErrorKind::not_found, {folder.path().string() + ": expected files none*.safetensors"},
+               [&] { WeightStore::open_shards(folder.path(), "none"); });
+  folder.write("part.safetensors.index.json", R"({"weight_map": {"a": "part_1.safetensors"}})");
+  expect_error(ErrorKind::bad_input, {"tensor \"b\"", "part.safetensors.index.json"},
+               [&] { WeightStore::open_shards(folder.path(), "part"); });
+  write_safetensors(folder / "part_3.safetensors", {{"a", filled({2}, 1)}});
+  expect_error(ErrorKind::bad_input, {"part_3.safetensors", "\"a\"", "part_1.safetensors"},
+               [&] { WeightStore::open_shards(folder.path(), "part"); });
 }
 
 TEST(WeightStoreTest, NamesAFolderWithoutWeights) {
