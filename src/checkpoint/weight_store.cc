@@ -156,29 +156,21 @@ bool WeightStore::contains(const std::string& name) const {
   return entries_.count(name) != 0;
 }
 
-const SafetensorsFile& WeightStore::reader_of(const std::string& name) const {
+Tensor WeightStore::get(const std::string& name) const {
   const auto place = entries_.find(name);
   if (place == entries_.end())
     fail(ErrorKind::not_found, "[checkpoint] ", path_.string(), ": expected a tensor \"", name,
          "\", got none of that name among ", entries_.size());
-  return *readers_[place->second];
-}
-
-Tensor WeightStore::get(const std::string& name) const {
-  return reader_of(name).get(stored_name(name));
+  return readers_[place->second]->get(stored_name(name));
 }
 
 Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
-  const SafetensorsFile& reader = reader_of(name);
-  const Shape& got = reader.header().tensors.at(stored_name(name)).shape;
+  const fs::path& file = file_of(name);
+  const Shape& got = readers_[entries_.at(name)]->header().tensors.at(stored_name(name)).shape;
   if (got != shape)
-    fail(ErrorKind::bad_input, "[checkpoint] ", reader.path().string(), ": tensor \"", name,
+    fail(ErrorKind::bad_input, "[checkpoint] ", file.string(), ": tensor \"", name,
          "\": expected shape ", shape, ", got ", got);
-  return reader.get(stored_name(name));
-}
-
-void WeightStore::release(const std::string& name) const {
-  reader_of(name).release(stored_name(name));
+  return get(name);
 }
 
 TensorPlace WeightStore::place_of(const std::string& name) const {
@@ -186,6 +178,19 @@ TensorPlace WeightStore::place_of(const std::string& name) const {
   const SafetensorsHeader& header = readers_[entries_.at(name)]->header();
   const SafetensorsEntry& entry = header.tensors.at(stored_name(name));
   return {file, header.data_start + entry.begin, entry.end - entry.begin, entry.dtype, entry.shape};
+}
+
+void WeightStore::release(const std::string& name) const {
+  reader_of(name).release(stored_name(name));
+}
+
+const FileIdentity& WeightStore::identity_of(const std::string& name) const {
+  return reader_of(name).identity();
+}
+
+const SafetensorsFile& WeightStore::reader_of(const std::string& name) const {
+  file_of(name);  // throws not_found
+  return *readers_[entries_.at(name)];
 }
 
 std::vector<std::string> WeightStore::names() const {
@@ -196,11 +201,9 @@ std::vector<std::string> WeightStore::names() const {
 }
 
 const fs::path& WeightStore::file_of(const std::string& name) const {
-  return reader_of(name).path();
-}
-
-const FileIdentity& WeightStore::identity_of(const std::string& name) const {
-  return reader_of(name).identity();
+  const auto place = entries_.find(name);
+  if (place == entries_.end()) get(name);  // throws not_found
+  return files_[place->second];
 }
 
 uint64_t WeightStore::total_bytes() const noexcept {

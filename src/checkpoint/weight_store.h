@@ -55,11 +55,11 @@ class WeightStore {
   // A hint that the tensor's memory is not needed soon (SafetensorsFile::release); tensors handed
   // out stay valid. Error{not_found} as of get().
   void release(const std::string& name) const;
+  // The file of a tensor as it was when the store was opened. Error{not_found} as of get().
+  const FileIdentity& identity_of(const std::string& name) const;
 
   std::vector<std::string> names() const;  // sorted
   const std::filesystem::path& file_of(const std::string& name) const;
-  // The file of a tensor as it was when the store was opened. Error{not_found} as of get().
-  const FileIdentity& identity_of(const std::string& name) const;
   const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;
@@ -67,8 +67,8 @@ class WeightStore {
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
-  const std::string& stored_name(const std::string& name) const;
   const SafetensorsFile& reader_of(const std::string& name) const;
+  const std::string& stored_name(const std::string& name) const;
   void add_file(const std::filesystem::path& file);
   void check_index(const std::filesystem::path& index,
                    const std::map<std::string, std::string>& weight_map) const;

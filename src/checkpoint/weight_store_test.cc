@@ -67,6 +67,7 @@ TEST_F(Sharded, ReleasedTensorsCanStillBeRead) {
   for (const char* name : {"a", "b", "c"}) store.release(name);
   for (int64_t i = 0; i < tensor.elements(); ++i) ASSERT_EQ(tensor.as<uint8_t>()[i], 3);
   EXPECT_EQ(store.get("b").as<uint8_t>()[2], 2);
+  store.renamed({{"a", "x"}}).release("x");
   expect_error(ErrorKind::not_found, {"\"d\""}, [&] { store.release("d"); });
 }
 
@@ -74,6 +75,7 @@ TEST_F(Sharded, TellsWhichFileATensorIsOf) {
   const WeightStore store = WeightStore::open(folder_.path());
   EXPECT_EQ(store.identity_of("a"), store.identity_of("b"));
   EXPECT_NE(store.identity_of("a"), store.identity_of("c"));
+  EXPECT_EQ(store.renamed({{"a", "c"}, {"c", "a"}}).identity_of("a"), store.identity_of("c"));
   EXPECT_EQ(store.identity_of("c"), open_for_reading(folder_ / "m-2.safetensors").identity);
 }
 

@@ -17,8 +17,8 @@ constexpr const char* kMetadataKey = "__metadata__";
 size_t rank_of(DType dtype) {
   constexpr DType kOrder[] = {DType::u64, DType::i64, DType::f64,     DType::f32,
                               DType::u32, DType::i32, DType::bf16,    DType::f16,
-                              DType::u16, DType::i16, DType::f8_e4m3, DType::f8_e5m2,
-                              DType::i8,  DType::u8,  DType::boolean};
+                              DType::u16, DType::i16, DType::f8_e8m0, DType::f8_e4m3,
+                              DType::f8_e5m2, DType::i8, DType::u8, DType::boolean};
   return static_cast<size_t>(std::find(std::begin(kOrder), std::end(kOrder), dtype) - kOrder);
 }
 

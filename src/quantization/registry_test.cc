@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 
 #include "backend/registry.h"
@@ -79,6 +80,23 @@ TEST_F(UnquantizedTest, RefusesForeignEncodings) {
   struct Foreign final : EncodedActivation {};
   const auto linear = prepare("a", 2, 3);
   EXPECT_THROW(linear->apply(Foreign(), nullptr, Activation::none), Error);
+}
+
+TEST(QuantizationKeys, SayWhatTheyCanDo) {
+  const std::map<std::string, std::pair<bool, bool>> expected = {  // online, offline
+      {"fp8", {true, true}},           {"modelopt", {false, true}}, {"modelopt_fp4", {false, true}},
+      {"modelopt_fp8", {false, true}}, {"mxfp4", {true, false}},    {"mxfp4_npu", {true, false}},
+      {"mxfp8", {true, false}}};
+  for (const auto& [name, modes] : expected) {
+    const QuantizationKey& key = find_quantization_key(name, "--quantization");
+    EXPECT_EQ(key.online, modes.first) << name;
+    EXPECT_EQ(key.offline, modes.second) << name;
+    EXPECT_STREQ(key.where, "cpu");
+  }
+  for (const QuantizationKey* key : quantization_keys()) {
+    EXPECT_GT(std::string(key->summary).size(), 20u) << key->key;
+    EXPECT_LT(std::string(key->summary).size(), 100u) << key->key;
+  }
 }
 
 TEST(QuantizationKeys, AreFoundByName) {

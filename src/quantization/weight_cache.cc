@@ -108,10 +108,15 @@ QuantizedMatrix WeightCache::get(const WeightStore& weights, const std::string& 
 
 std::string WeightCache::content_of(const WeightStore& weights, const std::string& tensor) const {
   const FileIdentity& identity = weights.identity_of(tensor);
-  const std::string path = fs::absolute(weights.file_of(tensor)).string();
+  // Names may be those of a renamed store: the range says which tensor it is.
+  const TensorPlace range = weights.place_of(tensor);
+  std::error_code error;  // no working folder: the path as it is
+  const fs::path absolute = fs::absolute(range.file, error);
+  const std::string path = (error ? range.file : absolute).string();
   const std::string known =
       sha256_of(detail::concat(path.size(), " ", path, " ", identity.inode, " ", identity.bytes, " ",
-                               identity.modified_ns, " ", identity.changed_ns, " ", tensor));
+                               identity.modified_ns, " ", identity.changed_ns, " ", range.offset, " ",
+                               range.bytes));
   const fs::path memo = place_of(folder_ / "known", known, "");
   if (const std::string remembered = read_memo(memo); !remembered.empty()) return remembered;
   const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -9,7 +9,7 @@
 //
 // Hashing would read every plain weight on every start. So a content is remembered under what the
 // file system says of its file:
-//   DIR/known/<xx>/<SHA-256 of (absolute path, FileIdentity, tensor)>: content
+//   DIR/known/<xx>/<SHA-256 of (absolute path, FileIdentity, range of bytes)>: content
 // The tensors, not the files, are hashed: each is read once, when it is quantized. The memo is
 // written only when the file had not changed for two seconds before the hash began and not until it
 // ended: any later write then gives it another time of change (see FileIdentity).

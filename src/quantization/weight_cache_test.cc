@@ -155,6 +155,17 @@ TEST_F(WeightCacheTest, RemembersContentsOfSettledFiles) {
   }
 }
 
+TEST_F(WeightCacheTest, RenamedTensorsAreNotTakenForEachOther) {
+  get("l", kMxfp8, kAtOnce);
+  const WeightStore stored = WeightStore::open(file());
+  const WeightStore renamed = stored.renamed({{"l.weight", "k.weight"}, {"k.weight", "l.weight"}});
+  for (const char* tensor : {"l.weight", "k.weight"}) {
+    const QuantizedMatrix expected = reference::quantize(renamed.get(tensor), kMxfp8);
+    expect_equal(WeightCache(cache(), kAtOnce).get(renamed, tensor, kMxfp8, [&] { return expected; }),
+                 expected);
+  }
+}
+
 TEST_F(WeightCacheTest, ATouchedFileIsHashedAgain) {
   get("l", kMxfp4Dual, kAtOnce);
   fs::last_write_time(file(), fs::last_write_time(file()) + std::chrono::hours(1));
