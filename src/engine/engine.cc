@@ -5,22 +5,15 @@
 
 #include "backend/registry.h"
 #include "core/error.h"
-#include "engine/loader.h"
+#include "engine/checkpoint_options.h"
 #include "engine/memory_plan.h"
 #include "engine/request.h"
 #include "io/safetensors.h"
 #include "pipelines/memory_use.h"
-#include "quantization/configs/plain/config.h"
 #include "stages/decode.h"
 
 namespace mxdit {
 namespace {
-
-DType parse_compute(const std::string& text) {
-  if (text == "fp32") return DType::f32;
-  if (text == "bf16") return DType::bf16;
-  fail(ErrorKind::usage, "[engine] --dtype: expected fp32 or bf16, got \"", text, "\"");
-}
 
 std::string number(double value) {
   std::ostringstream out;
@@ -35,9 +28,7 @@ struct Engine::State {
       : options(given),
         compute(parse_compute(given.dtype)),
         backend(make_backend(given.device, {given.threads, given.isa})),
-        quantization(plain_config()),
-        checkpoint(given.model_path.empty() ? embedded_model_path() : given.model_path,
-                   given.component_paths),
+        checkpoint(checkpoint_options(given, clock)),
         pipeline(Pipeline::make(checkpoint.folder().class_name(),
                                 checkpoint.folder().index_file())) {}
 
@@ -50,7 +41,7 @@ struct Engine::State {
   EngineOptions options;
   DType compute;
   std::unique_ptr<Backend> backend;
-  std::unique_ptr<QuantConfig> quantization;
+  std::shared_ptr<StepClock> clock = std::make_shared<StepClock>();
   Checkpoint checkpoint;
   Pipeline pipeline;
   std::optional<LoadedModel> model;
@@ -71,7 +62,7 @@ SamplingParams Engine::State::resolve(const GenerateRequest& request) const {
 void Engine::State::load(const RunContext& context) {
   if (model) return;
   StageProgress progress(context, "load", checkpoint.networks());
-  model = checkpoint.load(*backend, *quantization, compute,
+  model = checkpoint.load(*backend, compute,
                           [&](int64_t done, int64_t) {
                             progress.step(done);
                             check_cancelled(context.cancel);
@@ -89,6 +80,7 @@ Components Engine::State::components(Scheduler* scheduler) const {
   parts.vae = model->vae.get();
   parts.scheduler = scheduler;
   parts.compute = compute;
+  parts.clock = clock.get();
   return parts;
 }
 
@@ -129,15 +121,8 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
 EngineInfo Engine::info() const {
-  EngineInfo info;
-  info.embedded = state_->options.model_path.empty();
-  info.model_name = state_->checkpoint.defaults().family;
-  info.model_path = state_->checkpoint.folder().path().string();
-  if (state_->hash.empty()) state_->hash = state_->checkpoint.folder().fingerprint();
-  info.model_hash = state_->hash;
-  info.device = state_->backend->description();
-  info.dtype = state_->options.dtype;
-  return info;
+  if (state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
+  return describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
 }
 
 GenerateRequest Engine::resolve(const GenerateRequest& request) const {
@@ -149,7 +134,7 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   State& state = *state_;
   RunState run;
   run.params = state.resolve(request);
-  check_memory(plan_memory(state.checkpoint, run.params, state.compute),
+  check_memory(plan_memory(state.checkpoint, *state.backend, run.params, state.compute),
                state.options.max_memory_bytes, state.options.log);
   RunContext context{&progress, cancel, &state.options.log};
   context.videos = static_cast<int>(run.params.videos());

@@ -24,4 +24,9 @@ std::unique_ptr<QuantConfig> plain_config() {
   return std::make_unique<PlainConfig>();
 }
 
+const QuantConfig& plain_quantization() {
+  static const PlainConfig config;
+  return config;
+}
+
 }  // namespace mxdit
