@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "mxdit/engine.h"
+#include "mxdit/repack.h"
 
 namespace mxdit::cli {
 
@@ -14,6 +15,10 @@ struct FakeEngine {
   int generated = 0;
   std::function<void(const Progress&)> in_step;  // called in every denoising step
   std::function<void()> in_load;
+
+  RepackOptions repack_options;
+  RepackSummary repack_summary;  // returned, with the output path of the options
+  std::function<void()> in_repack;
 };
 
 // The one instance; tests reset it.

@@ -8,12 +8,14 @@
 #include "generate_command.h"
 #include "mxdit/engine.h"
 #include "nearest_name.h"
+#include "repack_command.h"
 
 namespace mxdit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
+    {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
 };
 
 void print_help(std::ostream& out) {
