@@ -108,6 +108,9 @@ class Repack {
     const auto begin = std::chrono::steady_clock::now();
     check_options();
     open_parts();
+    if (!options_.reverse)
+      files_ = list_model_files(options_.original_model_path, {"transformer", "transformer_2"},
+                                options_.quant_path);
     OutputFolder output(options_.output_path, {options_.force, marks()});
     prepare(output);
     RepackSummary summary;
@@ -197,6 +200,8 @@ class Repack {
   void prepare(OutputFolder& output) const {
     std::string settings = detail::concat("repack 1 ", type_.name, " ", options_.pack,
                                           options_.reverse, " ", options_.max_shard_bytes);
+    // A file that left the original model must not stay in the output.
+    for (const ModelFile& file : files_) settings += "\n" + file.name;
     std::vector<fs::path> files;
     for (const Part& part : parts_) {
       files.insert(files.end(), part.weights.files().begin(), part.weights.files().end());
@@ -212,12 +217,10 @@ class Repack {
   }
 
   void copy_files(const fs::path& working, RepackSummary& summary) const {
-    const auto files = list_model_files(options_.original_model_path,
-                                        {"transformer", "transformer_2"}, options_.quant_path);
-    for (const ModelFile& file : files) summary.copied_bytes += file.bytes;
-    summary.copied_files = static_cast<int64_t>(files.size());
+    for (const ModelFile& file : files_) summary.copied_bytes += file.bytes;
+    summary.copied_files = static_cast<int64_t>(files_.size());
     StageProgress progress(progress_, "copy", summary.copied_bytes);
-    for (const ModelFile& file : files) {
+    for (const ModelFile& file : files_) {
       check_cancelled(cancel_);
       const fs::path target = working / file.name;
       make_folder(target.parent_path());
@@ -273,6 +276,7 @@ class Repack {
   const ProgressSink& progress_;
   const CancelToken* cancel_;
   std::vector<Part> parts_;
+  std::vector<ModelFile> files_;  // to be copied
 };
 
 }  // namespace

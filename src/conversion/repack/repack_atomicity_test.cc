@@ -160,6 +160,16 @@ TEST_F(RepackAtomicity, OtherInputsOrSettingsAreNotResumed) {
             0);
 }
 
+TEST_F(RepackAtomicity, AFileThatLeftTheOriginalLeavesTheOutput) {
+  run_killed();
+  ASSERT_TRUE(fs::exists(folder_ / ".out.partial/vae/transformer/inner.txt"));
+  fs::remove_all(folder_ / "original/vae/transformer");
+  options_.force = true;
+  repack(options_);
+  EXPECT_FALSE(fs::exists(folder_ / "out/vae/transformer"));
+  EXPECT_TRUE(fs::exists(folder_ / "out/vae/deep/weights.bin"));
+}
+
 TEST_F(RepackAtomicity, AnEarlierOutputIsReplacedAtTheEndOnly) {
   repack(options_);
   const Files first = contents(folder_ / "out");
