@@ -202,12 +202,13 @@ class Repack {
                                           options_.reverse, " ", options_.max_shard_bytes);
     // A file that left the original model must not stay in the output.
     for (const ModelFile& file : files_) settings += "\n" + file.name;
-    std::vector<fs::path> files;
+    std::vector<const WeightStore*> weights;
+    std::vector<fs::path> descriptions;
     for (const Part& part : parts_) {
-      files.insert(files.end(), part.weights.files().begin(), part.weights.files().end());
-      files.emplace_back(part.description.file());
+      weights.push_back(&part.weights);
+      descriptions.emplace_back(part.description.file());
     }
-    const std::string digest = digest_of_inputs(settings, files);
+    const std::string digest = digest_of_inputs(settings, weights, descriptions, cancel_);
     if (output.taken_over() && was_made_from(output.working(), digest)) {
       remove_unfinished_files(output.working());
       return;
