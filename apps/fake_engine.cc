@@ -106,6 +106,33 @@ std::vector<std::string> repack_model_types() {
   return {"T", "U"};
 }
 
+namespace {
+
+void note(const char* operation, const std::string& in, const std::string& out,
+          const std::string& how) {
+  cli::fake_engine().operations.push_back(std::string(operation) + " " + in + " " + out + " " + how);
+}
+
+}  // namespace
+
+std::vector<std::string> operator_formats() { return {"mxfp4_dual", "mxfp8"}; }
+void quantize_file(const std::string& in, const std::string& out, const std::string& format,
+                   const std::string& round, const OperatorOptions& options) {
+  note("quantize", in, out, format + " " + round + " " + options.isa);
+}
+void dequantize_file(const std::string& in, const std::string& out, const std::string& format,
+                     const std::string& out_type, const OperatorOptions&) {
+  note("dequantize", in, out, format + " " + out_type);
+}
+void matmul_file(const std::string& in, const std::string& out, const std::string& format,
+                 const std::string& out_type, const OperatorOptions&) {
+  note("matmul", in, out, format + " " + out_type);
+}
+void linear_file(const std::string& in, const std::string& out, const std::string& quantization,
+                 const std::string& type, const std::string& out_type, const OperatorOptions&) {
+  note("linear", in, out, quantization + " " + type + " " + out_type);
+}
+
 std::string embedded_model_path() {
   return "models/fake";
 }

@@ -129,6 +129,23 @@ void declare_model(FlagSet* flags, Draft* draft) {
     flags->string({"--" + flag + "-path", "DIR", "Replaces the model's folder " + folder + ".", ""},
                   &engine.component_paths[folder]);
   }
+  flags->string({"--quantization", "KEY",
+                 "Quantize the transformers at load, or say how they are quantized.",
+                 "as the model declares"},
+                &engine.quantization);
+  flags->list({"--quantization-ignored-layers", "NAME...",
+               "Layers to leave plain: whole dotted segments of their names.", ""},
+              &engine.quantization_ignored_layers);
+  flags->string({"--quantization-cache", "DIR",
+                 "Keep what was quantized at load, for the next start.", "off"},
+                &engine.quantization_cache);
+  for (const char* component : {"transformer", "transformer-2"}) {
+    std::string name = component;
+    std::replace(name.begin(), name.end(), '-', '_');
+    flags->string({std::string("--") + component + "-weights-path", "PATH",
+                   "Weights in place of those in " + name + ": a file or a folder.", ""},
+                  &engine.weights_paths[name]);
+  }
   flags->choice({"--dtype", "TYPE", "Compute type: fp32 or bf16.", "bf16"}, {"fp32", "bf16"},
                 to_text(&engine.dtype));
   flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &engine.device);
@@ -315,6 +332,8 @@ void settle(const FlagSet& flags, Draft* draft) {
   }
   auto& components = draft->result.engine.component_paths;
   std::erase_if(components, [](const auto& entry) { return entry.second.empty(); });
+  std::erase_if(draft->result.engine.weights_paths,
+                [](const auto& entry) { return entry.second.empty(); });
   if (draft->result.output.folder.empty()) draft->result.output.save = false;
 }
 

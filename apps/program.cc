@@ -8,6 +8,7 @@
 #include "generate_command.h"
 #include "mxdit/engine.h"
 #include "nearest_name.h"
+#include "op_command.h"
 #include "repack_command.h"
 
 namespace mxdit::cli {
@@ -16,6 +17,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
     {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
+    {"op", "run a quantized operator on safetensors files", run_op},
 };
 
 void print_help(std::ostream& out) {

@@ -30,6 +30,16 @@ struct EngineOptions {
   std::string model_path;
   // Component folders that replace those of model_path: "transformer" -> folder, ...
   std::map<std::string, std::string> component_paths;
+  // How the transformers' weights are quantized: a key of quantization_methods(). Empty: as the
+  // checkpoint declares, else not at all.
+  std::string quantization;
+  // Layers that an online method leaves alone: whole dotted segments of their names.
+  std::vector<std::string> quantization_ignored_layers;
+  // Keeps what online methods made, by content, so that the next start need not. Empty: no cache.
+  std::string quantization_cache;
+  // Weights in place of the transformer's own, in its architecture: a .safetensors file or a
+  // folder of them. Component name ("transformer", "transformer_2") -> path.
+  std::map<std::string, std::string> weights_paths;
   std::string dtype = "bf16";  // compute type of all components: "fp32" or "bf16"
   std::string device = "cpu";
   std::string isa;             // CPU: force a kernel table ("scalar", "avx2", "avx512"); empty: best

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "formats/quantized_matrix.h"
 
 namespace mxdit {
 
@@ -31,6 +32,12 @@ class PreparedWeight {
   virtual int64_t in_features() const noexcept = 0;
   // Bytes this object holds beside the checkpoint's mapping.
   virtual size_t bytes() const noexcept = 0;
+};
+
+// Which kernel a product takes, and why not a faster one: for `mxdit inspect`.
+struct KernelChoice {
+  std::string kernel;
+  std::vector<std::string> passed_over;  // "amx: the machine lacks it"
 };
 
 enum class Activation { none, silu, gelu_tanh, gelu_erf };
@@ -84,6 +91,25 @@ class Backend {
   // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null.
   virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                       Activation act, Tensor& out) = 0;
+  virtual KernelChoice linear_kernel(DType weight, int64_t out_features,
+                                     int64_t in_features) const = 0;
+
+  // Quantized matrices (formats/). The bytes and scales that quantize() writes are those of
+  // formats/reference.h on every back end.
+  // x [M, K] in bf16 or f16 -> `out`, whose format, extents and tensors the caller has set.
+  virtual void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) = 0;
+  // out f32 [M, K], rounded once.
+  virtual void dequantize(const QuantizedMatrix& x, Tensor& out) = 0;
+  // May keep the matrix's tensors or rearrange them; never both copies.
+  virtual std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) = 0;
+  // out[M, N] = act(x w^T + bias), as reference::matmul says but for the order inside a group of 512
+  // columns; out f32, bf16 or f16. The weight comes from prepare_quantized(); x and weight may have
+  // different formats, but not different lengths of fp32 groups.
+  virtual void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight,
+                                const Tensor* bias, Activation act, Tensor& out) = 0;
+  virtual KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
+                                        int64_t out_features, int64_t in_features) const = 0;
+
   // Weight [Cout, Cin, kt, kh, kw].
   virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) = 0;
   // x [T, H, W, Cin] behind history [Th, H, W, Cin] (may be null) behind zero frames;

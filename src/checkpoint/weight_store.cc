@@ -133,6 +133,25 @@ void WeightStore::check_index(const fs::path& index,
            "\": expected to be listed in ", index.filename().string(), ", got no such entry");
 }
 
+WeightStore WeightStore::renamed(const std::map<std::string, std::string>& names) const {
+  WeightStore store = *this;
+  store.entries_.clear();
+  store.stored_names_.clear();
+  for (const auto& [name, file] : entries_) {
+    const auto changed = names.find(name);
+    const std::string& shown = changed == names.end() ? name : changed->second;
+    MXDIT_CHECK(store.entries_.emplace(shown, file).second,
+                "[checkpoint] renaming: expected different names, got ", shown, " twice");
+    if (shown != stored_name(name)) store.stored_names_.emplace(shown, stored_name(name));
+  }
+  return store;
+}
+
+const std::string& WeightStore::stored_name(const std::string& name) const {
+  const auto renamed = stored_names_.find(name);
+  return renamed == stored_names_.end() ? name : renamed->second;
+}
+
 bool WeightStore::contains(const std::string& name) const {
   return entries_.count(name) != 0;
 }
@@ -142,12 +161,12 @@ Tensor WeightStore::get(const std::string& name) const {
   if (place == entries_.end())
     fail(ErrorKind::not_found, "[checkpoint] ", path_.string(), ": expected a tensor \"", name,
          "\", got none of that name among ", entries_.size());
-  return readers_[place->second]->get(name);
+  return readers_[place->second]->get(stored_name(name));
 }
 
 Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
   const fs::path& file = file_of(name);
-  const Shape& got = readers_[entries_.at(name)]->header().tensors.at(name).shape;
+  const Shape& got = readers_[entries_.at(name)]->header().tensors.at(stored_name(name)).shape;
   if (got != shape)
     fail(ErrorKind::bad_input, "[checkpoint] ", file.string(), ": tensor \"", name,
          "\": expected shape ", shape, ", got ", got);
@@ -157,7 +176,7 @@ Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
 TensorPlace WeightStore::place_of(const std::string& name) const {
   const fs::path& file = file_of(name);
   const SafetensorsHeader& header = readers_[entries_.at(name)]->header();
-  const SafetensorsEntry& entry = header.tensors.at(name);
+  const SafetensorsEntry& entry = header.tensors.at(stored_name(name));
   return {file, header.data_start + entry.begin, entry.end - entry.begin, entry.dtype, entry.shape};
 }
 

@@ -32,6 +32,10 @@ class WeightStore {
   // tensors: a difference means that they come from different saves.
   static WeightStore open(const std::filesystem::path& path);
 
+  // The same tensors under other names; those that `names` (stored -> new) lacks keep theirs. Two
+  // that would share a name are a defect of the caller.
+  WeightStore renamed(const std::map<std::string, std::string>& names) const;
+
   // Opens all files `<stem>*.safetensors` of a folder, as exporters write them; the index
   // `<stem>*.safetensors.index.json`, where there is one, has to list the same tensors. Errors: as
   // of open().
@@ -57,6 +61,7 @@ class WeightStore {
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
+  const std::string& stored_name(const std::string& name) const;
   void add_file(const std::filesystem::path& file);
   void check_index(const std::filesystem::path& index,
                    const std::map<std::string, std::string>& weight_map) const;
@@ -65,6 +70,7 @@ class WeightStore {
   std::vector<std::filesystem::path> files_;
   std::vector<std::shared_ptr<const SafetensorsFile>> readers_;  // beside files_
   std::map<std::string, size_t> entries_;                        // name -> place in files_
+  std::map<std::string, std::string> stored_names_;  // of renamed tensors: name -> as in the file
   std::map<std::string, std::string> metadata_;
 };
 

@@ -10,7 +10,6 @@
 #include "engine/request.h"
 #include "io/safetensors.h"
 #include "pipelines/memory_use.h"
-#include "quantization/configs/plain/config.h"
 #include "stages/decode.h"
 
 namespace mxdit {
@@ -20,6 +19,18 @@ DType parse_compute(const std::string& text) {
   if (text == "fp32") return DType::f32;
   if (text == "bf16") return DType::bf16;
   fail(ErrorKind::usage, "[engine] --dtype: expected fp32 or bf16, got \"", text, "\"");
+}
+
+CheckpointOptions checkpoint_options(const EngineOptions& given,
+                                     std::shared_ptr<const StepClock> clock) {
+  CheckpointOptions options;
+  options.path = given.model_path.empty() ? embedded_model_path() : given.model_path;
+  options.component_paths = given.component_paths;
+  options.weights_paths = given.weights_paths;
+  options.quantization = {given.quantization, given.quantization_ignored_layers,
+                          given.quantization_cache};
+  options.clock = std::move(clock);
+  return options;
 }
 
 std::string number(double value) {
@@ -35,9 +46,7 @@ struct Engine::State {
       : options(given),
         compute(parse_compute(given.dtype)),
         backend(make_backend(given.device, {given.threads, given.isa})),
-        quantization(plain_config()),
-        checkpoint(given.model_path.empty() ? embedded_model_path() : given.model_path,
-                   given.component_paths),
+        checkpoint(checkpoint_options(given, clock)),
         pipeline(Pipeline::make(checkpoint.folder().class_name(),
                                 checkpoint.folder().index_file())) {}
 
@@ -50,7 +59,7 @@ struct Engine::State {
   EngineOptions options;
   DType compute;
   std::unique_ptr<Backend> backend;
-  std::unique_ptr<QuantConfig> quantization;
+  std::shared_ptr<StepClock> clock = std::make_shared<StepClock>();
   Checkpoint checkpoint;
   Pipeline pipeline;
   std::optional<LoadedModel> model;
@@ -71,7 +80,7 @@ SamplingParams Engine::State::resolve(const GenerateRequest& request) const {
 void Engine::State::load(const RunContext& context) {
   if (model) return;
   StageProgress progress(context, "load", checkpoint.networks());
-  model = checkpoint.load(*backend, *quantization, compute,
+  model = checkpoint.load(*backend, compute,
                           [&](int64_t done, int64_t) {
                             progress.step(done);
                             check_cancelled(context.cancel);
@@ -89,6 +98,7 @@ Components Engine::State::components(Scheduler* scheduler) const {
   parts.vae = model->vae.get();
   parts.scheduler = scheduler;
   parts.compute = compute;
+  parts.clock = clock.get();
   return parts;
 }
 

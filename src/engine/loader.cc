@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "io/json_file.h"
 #include "models/registry.h"
+#include "quantization/configs/plain/config.h"
 #include "schedulers/registry.h"
 
 namespace mxdit {
@@ -22,9 +23,9 @@ int64_t positive(const nlohmann::json& config, const char* key, int64_t fallback
 
 }  // namespace
 
-Checkpoint::Checkpoint(const std::string& path,
-                       const std::map<std::string, std::string>& component_paths)
-    : folder_(ModelFolder::open(path, {component_paths.begin(), component_paths.end()})) {
+Checkpoint::Checkpoint(const CheckpointOptions& options)
+    : folder_(ModelFolder::open(options.path, {options.component_paths.begin(),
+                                               options.component_paths.end()})) {
   for (const char* name : {"tokenizer", "text_encoder", "scheduler", "vae", "transformer"}) {
     if (!folder_.has(name))
       fail(ErrorKind::not_found, "[engine] ", folder_.index_file(), ": expected component ", name,
@@ -33,9 +34,8 @@ Checkpoint::Checkpoint(const std::string& path,
   }
   if (folder_.has("transformer_2"))
     components_.emplace("transformer_2", folder_.component("transformer_2"));
-  for (const char* name : kNetworks)
-    if (components_.contains(name))
-      weights_.emplace(name, WeightStore::open(component(name).folder));
+  open_weights(options);
+  resolve(options);
   const Component& transformer = component("transformer");
   const std::string& file = transformer.config_file;
   traits_.num_layers = positive(transformer.config, "num_layers", 40, file);
@@ -43,6 +43,38 @@ Checkpoint::Checkpoint(const std::string& path,
   traits_.in_channels = positive(transformer.config, "in_channels", 16, file);
   traits_.two_experts = folder_.has("transformer_2");
   read_defaults();
+}
+
+void Checkpoint::open_weights(const CheckpointOptions& options) {
+  for (const auto& [name, path] : options.weights_paths)
+    if (!components_.contains(name))
+      fail(ErrorKind::usage, "[engine] --", name == "transformer_2" ? "transformer-2" : name,
+           "-weights-path: expected a model with the component ", name, ", got ",
+           folder_.path().string(), " without it");
+  for (const char* name : kNetworks) {
+    if (!components_.contains(name)) continue;
+    const auto replaced = options.weights_paths.find(name);
+    weights_.emplace(name, WeightStore::open(replaced == options.weights_paths.end()
+                                                 ? component(name).folder
+                                                 : std::filesystem::path(replaced->second)));
+  }
+}
+
+void Checkpoint::resolve(const CheckpointOptions& options) {
+  for (const char* name : {"transformer", "transformer_2"}) {
+    if (!components_.contains(name)) continue;
+    const Component& part = component(name);
+    QuantizationSubject subject;
+    subject.component = name;
+    subject.folder = part.folder;
+    subject.config = &part.config;
+    subject.config_file = part.config_file;
+    subject.weights = &weights_.at(name);
+    const auto replaced = options.weights_paths.find(name);
+    if (replaced != options.weights_paths.end()) subject.weights_path = replaced->second;
+    subject.clock = options.clock;
+    quantization_.emplace(name, resolve_quantization(options.quantization, subject));
+  }
 }
 
 void Checkpoint::read_defaults() {
@@ -84,25 +116,25 @@ CheckpointGeometry Checkpoint::geometry() const {
 
 int64_t Checkpoint::networks() const { return static_cast<int64_t>(weights_.size()) + 1; }
 
-ModelSource Checkpoint::source(const std::string& name, Backend& backend,
-                               const QuantConfig& quantization, DType compute) const {
+ModelSource Checkpoint::source(const std::string& name, Backend& backend, DType compute) const {
   const Component& part = component(name);
   ModelSource source;
   source.backend = &backend;
   source.weights = &weights_.at(name);
   source.config = &part.config;
   source.config_file = part.config_file;
-  source.quantization = &quantization;
+  const auto resolved = quantization_.find(name);
+  source.quantization =
+      resolved == quantization_.end() ? &plain_quantization() : resolved->second.config.get();
   source.compute = compute;
   return source;
 }
 
-LoadedModel Checkpoint::load(Backend& backend, const QuantConfig& quantization, DType compute,
-                             const UnitProgress& step) const {
+LoadedModel Checkpoint::load(Backend& backend, DType compute, const UnitProgress& step) const {
   LoadedModel model;
   int64_t done = 0;
   const auto next = [&] { step(++done, networks()); };
-  const auto from = [&](const char* name) { return source(name, backend, quantization, compute); };
+  const auto from = [&](const char* name) { return source(name, backend, compute); };
   const auto class_of = [&](const char* name) { return component(name).class_name; };
 
   model.tokenizer = std::make_unique<Tokenizer>(component("tokenizer").folder);

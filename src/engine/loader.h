@@ -13,7 +13,7 @@
 #include "models/model.h"
 #include "pipelines/defaults.h"
 #include "pipelines/pipeline.h"
-#include "quantization/linear_method.h"
+#include "quantization/resolve.h"
 #include "schedulers/scheduler.h"
 #include "stages/run_state.h"
 #include "text/tokenizer.h"
@@ -34,10 +34,18 @@ struct CheckpointGeometry {
   int64_t patch_height = 2, patch_width = 2;
 };
 
+struct CheckpointOptions {
+  std::string path;
+  std::map<std::string, std::string> component_paths;  // see EngineOptions
+  std::map<std::string, std::string> weights_paths;
+  QuantizationRequest quantization;
+  std::shared_ptr<const StepClock> clock;
+};
+
 class Checkpoint {
  public:
   // Errors name the file. Checks that every component the pipeline needs is there.
-  Checkpoint(const std::string& path, const std::map<std::string, std::string>& component_paths);
+  explicit Checkpoint(const CheckpointOptions& options);
 
   const ModelFolder& folder() const { return folder_; }
   const SamplingDefaults& defaults() const { return defaults_; }
@@ -48,21 +56,26 @@ class Checkpoint {
 
   const Component& component(const std::string& name) const { return components_.at(name); }
   const WeightStore& weights(const std::string& component) const { return weights_.at(component); }
+  // Of a transformer; other components are never quantized.
+  const ResolvedQuantization& quantization(const std::string& component) const {
+    return quantization_.at(component);
+  }
 
   // Builds all networks. `step` is called after each.
-  LoadedModel load(Backend& backend, const QuantConfig& quantization, DType compute,
-                   const UnitProgress& step) const;
+  LoadedModel load(Backend& backend, DType compute, const UnitProgress& step) const;
   std::unique_ptr<Scheduler> make_scheduler(const SamplingParams& params) const;
 
  private:
-  ModelSource source(const std::string& component, Backend& backend,
-                     const QuantConfig& quantization, DType compute) const;
+  ModelSource source(const std::string& component, Backend& backend, DType compute) const;
+  void open_weights(const CheckpointOptions& options);
+  void resolve(const CheckpointOptions& options);
   void read_defaults();
   void check_widths(const LoadedModel& model) const;
 
   ModelFolder folder_;
   std::map<std::string, Component> components_;
   std::map<std::string, WeightStore> weights_;
+  std::map<std::string, ResolvedQuantization> quantization_;
   SamplingDefaults defaults_;
   ModelTraits traits_;
 };

@@ -74,6 +74,9 @@ class CountingMethod final : public LinearMethod {
     return std::make_unique<CountingLinear>(backend, counter_, source.layer == "odd" ? "b" : "a",
                                             weight);
   }
+  LinearInfo describe(const Backend&, const LinearSource&, int64_t, int64_t) const override {
+    return {};
+  }
 
  private:
   Counter& counter_;

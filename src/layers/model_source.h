@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "checkpoint/weight_store.h"
+#include "quantization/configs/plain/config.h"
 #include "quantization/linear_method.h"
 
 namespace mxdit {
@@ -22,6 +23,13 @@ struct ModelSource {
   const QuantConfig* quantization = nullptr;
   DType compute = DType::f32;  // f32 or bf16: dtype of activations between operators
   TensorUse* use = nullptr;    // notes every tensor that layers load; may be null
+
+  // The same for parts that are never quantized (embeddings of time and text).
+  ModelSource unquantized() const {
+    ModelSource source = *this;
+    source.quantization = &plain_quantization();
+    return source;
+  }
 };
 
 }  // namespace mxdit

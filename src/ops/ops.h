@@ -28,6 +28,14 @@ Tensor gather_rows(Backend& backend, const Tensor& table, const Tensor& ids, DTy
 // x [..., K] -> [..., N].
 Tensor linear(Backend& backend, const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
               Activation act = Activation::none);
+// x [M, K] in bf16 or f16; the options' smooth scale [K] has x's dtype. Packed formats need even K.
+QuantizedMatrix quantize(Backend& backend, const Tensor& x, const QuantFormat& format,
+                         const QuantizeOptions& options = {});
+// f32 [M, K].
+Tensor dequantize(Backend& backend, const QuantizedMatrix& x);
+// [M, K] x [N, K] -> [M, N] in out_type: f32, bf16 or f16.
+Tensor quantized_linear(Backend& backend, const QuantizedMatrix& x, const PreparedWeight& weight,
+                        const Tensor* bias, Activation act, DType out_type);
 // x [T, H, W, Cin]; kernel extents are those of the [Cout, Cin, kt, kh, kw] weight.
 Tensor conv3d(Backend& backend, const Tensor& x, const Tensor* history,
               const PreparedWeight& weight, const std::array<int64_t, 3>& kernel,

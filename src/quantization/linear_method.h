@@ -27,7 +27,8 @@ class PreparedLinear {
   virtual int64_t out_features() const noexcept = 0;
   virtual int64_t in_features() const noexcept = 0;
 
-  // Two layers with equal keys accept each other's encoded activations.
+  // Two layers with equal keys accept each other's encoded activations. May change from step to
+  // step (timestep policies), never within one.
   virtual std::string encoding_key() const = 0;
   // x [M, K] in the compute dtype.
   virtual std::unique_ptr<EncodedActivation> encode(const Tensor& x) const = 0;
@@ -41,6 +42,15 @@ struct LinearSource {
   std::string layer;  // name without ".weight"
 };
 
+// What a method would make of a layer, found without reading or encoding its weight.
+struct LinearInfo {
+  std::string type;     // of the stored form: "BF16", "W4A4_MXFP4_DUALSCALE"
+  KernelChoice kernel;
+  uint64_t resident_bytes = 0;  // memory beside the mapped checkpoint
+  uint64_t mapped_bytes = 0;    // of the checkpoint's files that stay in use
+  uint64_t working_bytes = 0;   // memory while it is prepared, given back afterwards
+};
+
 class LinearMethod {
  public:
   virtual ~LinearMethod() = default;
@@ -49,6 +59,9 @@ class LinearMethod {
   virtual std::unique_ptr<PreparedLinear> prepare(Backend& backend, const LinearSource& source,
                                                   int64_t out_features,
                                                   int64_t in_features) const = 0;
+  // Errors as of prepare(), but for the values of tensors.
+  virtual LinearInfo describe(const Backend& backend, const LinearSource& source,
+                              int64_t out_features, int64_t in_features) const = 0;
 };
 
 struct LinearPlan {
@@ -60,6 +73,7 @@ class QuantConfig {
  public:
   virtual ~QuantConfig() = default;
   virtual std::string name() const = 0;
+  // Errors: bad_input or unsupported naming the layer, what is declared for it and where.
   virtual LinearPlan plan(const std::string& layer, int64_t out_features,
                           int64_t in_features) const = 0;
 };

@@ -1,17 +1,43 @@
-// Linear methods by key. A new method is a folder in methods/ and a line in registry.cc.
+// The keys of --quantization and of a checkpoint's quant_method. A new method is a folder in
+// methods/ and a line in registry.cc.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "io/json_file.h"
 #include "quantization/linear_method.h"
+#include "quantization/step_clock.h"
 
 namespace mxdit {
 
-// Error{unsupported} for an unknown key, with the known ones.
-std::shared_ptr<const LinearMethod> make_linear_method(const std::string& key);
+// What a configuration is made from.
+struct ConfigArguments {
+  // What the checkpoint declares (quantization_config, a description file): null when the key was
+  // asked for by flag alone, which means quantizing plain weights at load.
+  const Json* declaration = nullptr;
+  std::string declared_in;  // file of the declaration, for messages
+  const WeightStore* weights = nullptr;
+  // --quantization-ignored-layers: whole dotted path segments that stay plain.
+  std::vector<std::string> ignored_layers;
+  std::string cache_folder;  // --quantization-cache; empty: none
+  // The denoising step, for timestep policies; may be null where nothing runs.
+  std::shared_ptr<const StepClock> clock;
+};
 
-std::vector<std::string> linear_method_names();
+struct QuantizationKey {
+  const char* key;
+  const char* summary;  // one line of --quantization's help
+  bool online, offline;
+  const char* where;    // back ends it runs on: "cpu"
+  std::unique_ptr<QuantConfig> (*make)(const ConfigArguments& arguments);
+};
+
+std::span<const QuantizationKey* const> quantization_keys();
+
+// Error{unsupported} for an unknown key, with the known ones; `flag` is what messages call it.
+const QuantizationKey& find_quantization_key(const std::string& key, const std::string& flag);
 
 }  // namespace mxdit

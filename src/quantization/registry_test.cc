@@ -16,7 +16,6 @@
 namespace mxdit {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Tensor tensor(DType dtype, const Shape& shape) {
@@ -82,15 +81,16 @@ TEST_F(UnquantizedTest, RefusesForeignEncodings) {
   EXPECT_THROW(linear->apply(Foreign(), nullptr, Activation::none), Error);
 }
 
-TEST(LinearMethods, AreFoundByKey) {
-  EXPECT_THAT(linear_method_names(), ElementsAre("unquantized"));
-  EXPECT_EQ(make_linear_method("unquantized")->name(), "unquantized");
+TEST(QuantizationKeys, AreFoundByName) {
+  for (const QuantizationKey* key : quantization_keys())
+    EXPECT_EQ(&find_quantization_key(key->key, "--quantization"), key);
   try {
-    make_linear_method("x");
+    find_quantization_key("x", "--quantization");
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported);
-    EXPECT_THAT(error.what(), HasSubstr("unquantized"));
+    EXPECT_THAT(error.what(), HasSubstr("[quantization] --quantization: expected one of "));
+    EXPECT_THAT(error.what(), HasSubstr("mxfp4_npu"));
   }
 }
 

@@ -125,6 +125,7 @@ void Denoise::run(const Components& components, const RunContext& context, RunSt
   loop.begin();
   for (int i = 0; i < steps; ++i) {
     check_cancelled(context.cancel);
+    if (components.clock != nullptr) components.clock->set(i);
     loop.step(i);
     components.backend->synchronize();
     progress.step(i + 1);

@@ -11,6 +11,7 @@
 #include "core/tensor.h"
 #include "models/model.h"
 #include "mxdit/engine.h"
+#include "quantization/step_clock.h"
 #include "schedulers/scheduler.h"
 #include "stages/trace.h"
 #include "text/tokenizer.h"
@@ -50,6 +51,7 @@ struct Components {
   const VideoAutoencoder* vae = nullptr;
   Scheduler* scheduler = nullptr;
   DType compute = DType::f32;
+  StepClock* clock = nullptr;  // told the step before each; may be null
 };
 
 // Progress, cancellation and log of one call.

@@ -29,6 +29,15 @@ class CpuBackend : public Backend {
   std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) override;
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override;
+  KernelChoice linear_kernel(DType weight, int64_t out_features,
+                             int64_t in_features) const override;
+  void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) override;
+  void dequantize(const QuantizedMatrix& x, Tensor& out) override;
+  std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) override;
+  void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias,
+                        Activation act, Tensor& out) override;
+  KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
+                                int64_t out_features, int64_t in_features) const override;
   std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override;
   void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
               const Tensor* bias, const Conv3dParams& params, Tensor& out) override;

@@ -36,7 +36,7 @@ Transformer::Transformer(const ModelSource& given)
 void Transformer::load(const ModelSource& source) {
   check_layer_count(source, "num_layers", "blocks", config_.num_layers);
   patch_embedding_ = std::make_unique<PatchEmbedding>(source, "patch_embedding", config_);
-  embedding_ = std::make_unique<TimeTextEmbedding>(source, "condition_embedder", config_);
+  embedding_ = std::make_unique<TimeTextEmbedding>(source.unquantized(), "condition_embedder", config_);
   for (int64_t i = 0; i < config_.num_layers; ++i)
     blocks_.emplace_back(source, "blocks." + std::to_string(i), config_);
   output_modulation_ = load_parameter(source, "scale_shift_table", {1, 2, config_.inner()})

@@ -49,6 +49,25 @@ class MeteredBackend final : public Backend {
               Tensor& out) override {
     inner_->linear(x, weight, bias, act, out);
   }
+  KernelChoice linear_kernel(DType weight, int64_t out_features,
+                             int64_t in_features) const override {
+    return inner_->linear_kernel(weight, out_features, in_features);
+  }
+  void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) override {
+    inner_->quantize(x, options, out);
+  }
+  void dequantize(const QuantizedMatrix& x, Tensor& out) override { inner_->dequantize(x, out); }
+  std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) override {
+    return inner_->prepare_quantized(weight);
+  }
+  void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias,
+                        Activation act, Tensor& out) override {
+    inner_->quantized_linear(x, weight, bias, act, out);
+  }
+  KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
+                                int64_t out_features, int64_t in_features) const override {
+    return inner_->quantized_kernel(x, weight, out_features, in_features);
+  }
   std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override {
     return inner_->prepare_conv3d(weight);
   }

@@ -1,6 +1,6 @@
 #include "quantization/configs/plain/config.h"
 
-#include "quantization/registry.h"
+#include "quantization/methods/unquantized/method.h"
 
 namespace mxdit {
 
@@ -15,13 +15,18 @@ class PlainConfig final : public QuantConfig {
   }
 
  private:
-  std::shared_ptr<const LinearMethod> method_ = make_linear_method("unquantized");
+  std::shared_ptr<const LinearMethod> method_ = unquantized::make_method();
 };
 
 }  // namespace
 
 std::unique_ptr<QuantConfig> plain_config() {
   return std::make_unique<PlainConfig>();
+}
+
+const QuantConfig& plain_quantization() {
+  static const PlainConfig config;
+  return config;
 }
 
 }  // namespace mxdit

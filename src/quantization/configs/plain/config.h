@@ -8,5 +8,7 @@
 namespace mxdit {
 
 std::unique_ptr<QuantConfig> plain_config();
+// One that is always there.
+const QuantConfig& plain_quantization();
 
 }  // namespace mxdit

@@ -51,14 +51,31 @@ class Method final : public LinearMethod {
   std::unique_ptr<PreparedLinear> prepare(Backend& backend, const LinearSource& source,
                                           int64_t out_features,
                                           int64_t in_features) const override {
+    const Tensor weight = stored_weight(source, out_features, in_features);
+    return std::make_unique<PlainLinear>(backend,
+                                         backend.prepare_linear(backend.from_host(weight)));
+  }
+
+  LinearInfo describe(const Backend& backend, const LinearSource& source, int64_t out_features,
+                      int64_t in_features) const override {
+    const Tensor weight = stored_weight(source, out_features, in_features);
+    LinearInfo info;
+    info.type = mxdit::name(weight.dtype());
+    info.kernel = backend.linear_kernel(weight.dtype(), out_features, in_features);
+    info.mapped_bytes = weight.bytes();
+    return info;
+  }
+
+ private:
+  static Tensor stored_weight(const LinearSource& source, int64_t out_features,
+                              int64_t in_features) {
     const std::string tensor = source.layer + ".weight";
     const Tensor weight = source.weights->get(tensor, {out_features, in_features});
     if (!is_multipliable(weight.dtype()))
       fail(ErrorKind::unsupported, "[quantization] ", source.weights->file_of(tensor).string(),
            " tensor ", tensor, ": expected F32, F16, BF16, F8_E4M3 or F8_E5M2, got ",
            mxdit::name(weight.dtype()));
-    return std::make_unique<PlainLinear>(backend,
-                                         backend.prepare_linear(backend.from_host(weight)));
+    return weight;
   }
 };
 
