@@ -150,6 +150,10 @@ class Repack {
     if (!options_.reverse) {
       require(options_.original_model_path, "--original-model-path");
       check_apart(options_.output_path, options_.original_model_path, "--original-model-path");
+      std::error_code ignored;
+      if (fs::equivalent(options_.original_model_path, options_.quant_path, ignored))
+        fail(ErrorKind::usage, "[conversion] --quant-path: expected another folder than ",
+             "--original-model-path, got ", options_.quant_path, " for both");
     } else if (!options_.original_model_path.empty()) {
       fail(ErrorKind::usage, "[conversion] --original-model-path: expected not to stand beside ",
            "--reverse, which reads --quant-path alone, got ", options_.original_model_path);
