@@ -6,12 +6,14 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
 #include "io/json_file.h"
+#include "io/safetensors.h"
 #include "mxdit/media.h"
 
 namespace mxdit {
@@ -198,6 +200,34 @@ TEST_F(Program, RefusesUnknownClasses) {
 TEST_F(Program, SaysHowMuchMemoryARunWouldNeed) {
   expect_failure("--width 8192 --height 8192 --num-frames 4001 --model-path " + kModel.string(), 6,
                  "GiB");
+}
+
+// To the original names, back, and the model still makes the same latents.
+TEST_F(Program, RepacksThereAndBack) {
+  const fs::path model = copy_of_model();
+  for (const char* expert : {"transformer", "transformer_2"})
+    std::ofstream(model / expert / "quant_model_description.json")
+        << R"({"model_quant_type": "FLOAT"})";
+  const std::string type = " --model-type Wan2.2-T2V-A14B --max-shard-size 0.00005";
+  const Ran back = run("repack --reverse --quant-path model --output-path exported" + type);
+  ASSERT_EQ(back.status, 0) << back.err;
+  EXPECT_NE(back.out.find("low_noise_model"), std::string::npos) << back.out;
+  EXPECT_NE(back.err.find("without an entry"), std::string::npos) << back.err;
+  EXPECT_TRUE(fs::exists(folder_ / "exported/low_noise_model/quant_model_description.json"));
+  const Ran there = run(
+      "repack --quant-path exported --original-model-path model --output-path repacked" + type);
+  ASSERT_EQ(there.status, 0) << there.err;
+  for (const char* name : {"model", "repacked"}) {
+    const Ran made = run("generate hello --no-save-output --save-latents " + std::string(name) +
+                         ".safetensors" + kSmall + name);
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+  // The files also name their model, so only the tensors are the same.
+  const Tensor one = SafetensorsFile::open(folder_ / "model.safetensors").get("latents");
+  const Tensor other = SafetensorsFile::open(folder_ / "repacked.safetensors").get("latents");
+  ASSERT_EQ(one.shape(), other.shape());
+  ASSERT_GT(one.bytes(), 0u);
+  EXPECT_EQ(std::memcmp(one.data(), other.data(), one.bytes()), 0);
 }
 
 TEST_F(Program, CtrlCStopsWithoutAFile) {
