@@ -142,6 +142,31 @@ void expect_same_bytes(const Tensor& got, const Tensor& expected, int64_t rows,
     ASSERT_EQ(a[i], b[i]) << what << ": row " << i / row_bytes << " byte " << i % row_bytes;
 }
 
+// A tensor between guards, at an address without more alignment than its elements need.
+class Guarded {
+ public:
+  Guarded(DType type, const Shape& shape)
+      : bytes_(static_cast<size_t>(shape.elements()) * element_size(type)),
+        block_(bytes_ + 2 * kGuard, 0xa5) {
+    const size_t offset = kGuard - (element_size(type) == 1 ? 1 : 4);
+    begin_ = offset;
+    tensor = Tensor(type, shape, std::make_shared<Storage>(block_.data(), block_.size(), nullptr),
+                    offset);
+  }
+  bool intact() const {
+    for (size_t i = 0; i < block_.size(); ++i)
+      if ((i < begin_ || i >= begin_ + bytes_) && block_[i] != 0xa5) return false;
+    return true;
+  }
+
+  Tensor tensor;
+
+ private:
+  static constexpr size_t kGuard = 64;
+  size_t bytes_, begin_ = 0;
+  std::vector<uint8_t> block_;
+};
+
 // The reference is slow, and the same for every table.
 const QuantizedMatrix& expectation(const std::string& key, const Tensor& x, const Setting& setting,
                                    const QuantizeOptions& options) {
@@ -166,10 +191,15 @@ class QuantizedTest : public ::testing::TestWithParam<std::string> {
     const QuantizeOptions options = options_of(setting, smooth);
     const QuantizedMatrix& expected = expectation(what, x, setting, options);
     for (const auto& backend : backends_) {
-      QuantizedMatrix got = empty_matrix(*backend, *setting.format, rows, columns);
-      for (Tensor* part : {&got.elements, &got.block_scale, &got.scale})
-        if (part->defined()) std::memset(part->mutable_data(), 0xa5, part->bytes());
+      const QuantFormat& format = *setting.format;
+      Guarded elements(format.element->storage, format.elements_shape(rows, columns));
+      Guarded block_scale(format.block_scale_type, format.block_scale_shape(rows, columns));
+      Guarded scale(DType::f32, format.scale_shape(rows, columns));
+      QuantizedMatrix got{&format, rows, columns, elements.tensor, {}, {}};
+      if (format.block != 0) got.block_scale = block_scale.tensor;
+      if (format.has_scale()) got.scale = scale.tensor;
       backend->quantize(x, options, got);
+      ASSERT_TRUE(elements.intact() && block_scale.intact() && scale.intact()) << what;
       expect_same_bytes(got.elements, expected.elements, rows, what + " elements");
       expect_same_bytes(got.block_scale, expected.block_scale, rows, what + " block scales");
       expect_same_bytes(got.scale, expected.scale, rows, what + " scales");
