@@ -23,6 +23,9 @@ CODES = {np.dtype(u8): "U8", np.dtype(np.int8): "I8", np.dtype(np.int32): "I32",
          np.dtype(np.float64): "F64"}
 
 
+RANKS = ["U64", "I64", "F64", "F32", "U32", "I32", "BF16", "F16", "U16", "I16", "I8", "U8"]
+
+
 class Store:
     """Collects tensors and cases, and writes one safetensors file. u16 arrays need their dtype: bf16 or fp16."""
 
@@ -46,7 +49,8 @@ class Store:
                 self.add(name + part, value)
 
     def write(self, file):
-        order = sorted(self.tensors, key=lambda n: (-self.tensors[n][1].itemsize, n))  # keeps every tensor aligned
+        # As the safetensors library lays tensors out: by type, wider ones first, then by name.
+        order = sorted(self.tensors, key=lambda n: (RANKS.index(self.tensors[n][0]), n))
         header, at = {"__metadata__": {"cases": json.dumps(self.cases)}}, 0
         for name in order:
             code, value = self.tensors[name]
