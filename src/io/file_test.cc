@@ -8,6 +8,7 @@
 #include "io/atomic_file.h"
 #include "io/expect_error.h"
 #include "io/mapped_file.h"
+#include "io/resident_bytes.h"
 #include "io/sha256.h"
 #include "io/temporary_folder.h"
 
@@ -39,18 +40,6 @@ TEST(MappedFile, EmptyFileIsAnEmptyBlock) {
   const auto block = map_file(folder.write("empty", ""));
   EXPECT_EQ(block->bytes(), 0u);
   EXPECT_NE(block->data(), nullptr);
-}
-
-// Bytes of a mapped file that are in memory.
-size_t resident_bytes(const std::filesystem::path& path) {
-  std::ifstream maps("/proc/self/smaps");
-  size_t total = 0;
-  bool ours = false;
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find('-') < line.find(' ')) ours = line.find(path.string()) != std::string::npos;
-    if (ours && line.rfind("Rss:", 0) == 0) total += std::stoul(line.substr(4)) * 1024;
-  }
-  return total;
 }
 
 TEST(MappedFile, ReleasesWholePagesAndReadsThemAgain) {

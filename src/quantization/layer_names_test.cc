@@ -10,8 +10,8 @@ TEST(LayerNames, IgnoredNamesAreRunsOfWholeSegments) {
   for (const char* name : {"blocks", "10", "attn1", "to_q", "blocks.10", "10.attn1", "attn1.to_q",
                            "blocks.10.attn1.to_q"})
     EXPECT_TRUE(is_ignored(layer, {"other", name})) << name;
-  for (const char* name : {"", "block", "1", "0.attn1", "attn", "attn1.to_", "to_", "blocks.10.", ".to_q",
-                           "blocks.attn1", "*", "blocks.10.attn1.to_q.weight"})
+  for (const char* name : {"", "block", "1", "0.attn1", "attn", "attn1.to_", "to_", "blocks.10.",
+                           ".to_q", "blocks.attn1", "*", "blocks.10.attn1.to_q.weight"})
     EXPECT_FALSE(is_ignored(layer, {name})) << name;
   EXPECT_FALSE(is_ignored(layer, {}));
 }

@@ -114,8 +114,8 @@ class LayerTest : public ::testing::Test {
   }
   LinearSource source(const std::string& layer) const { return {&*weights_, layer}; }
 
-  std::unique_ptr<PreparedLinear> prepare(const QuantConfig& configuration, const std::string& layer,
-                                          int64_t out, int64_t in) {
+  std::unique_ptr<PreparedLinear> prepare(const QuantConfig& configuration,
+                                          const std::string& layer, int64_t out, int64_t in) {
     const LinearPlan plan = configuration.plan(layer, out, in);
     return plan.method->prepare(*backend_, source(layer), out, in);
   }

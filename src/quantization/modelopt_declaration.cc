@@ -94,7 +94,8 @@ std::string modelopt_algorithm(const ConfigArguments& arguments, const std::stri
   const std::string algorithm =
       declared_algorithm(levels_of(required_declaration(arguments, key), file), file);
   if (algorithm.empty())
-    fail(ErrorKind::bad_input, "[quantization] ", file, ": quant_algo: expected FP8 or NVFP4, got "
+    fail(ErrorKind::bad_input, "[quantization] ", file,
+         ": quant_algo: expected FP8 or NVFP4, got "
          "none");
   return algorithm;
 }

@@ -28,8 +28,8 @@ class ModelOptTest : public LayerTest {
     Tensors tensors = parts();
     tensors[name] = tensor;
     write(tensors);
-    refuses(ErrorKind::bad_input, "[quantization] FILE tensor " + name + ": " + text, "modelopt_fp4",
-            kNvfp4Declaration, 6, 48, by_value);
+    refuses(ErrorKind::bad_input, "[quantization] FILE tensor " + name + ": " + text,
+            "modelopt_fp4", kNvfp4Declaration, 6, 48, by_value);
   }
 
   Tensor elements_ = [] {
@@ -52,10 +52,11 @@ TEST_F(ModelOptTest, ReadsFlatAndNestedDeclarations) {
     EXPECT_EQ(config("modelopt", text)->name(), "modelopt_fp8");
     EXPECT_EQ(config("modelopt_fp8", text)->name(), "modelopt_fp8");
   }
-  for (const char* text :
-       {R"({"quant_algo": "NVFP4"})", kNvfp4Declaration,
-        R"({"quantization": {"quant_algo": "NVFP4", "group_size": 16}})",
-        R"({"quant_algo": "NVFP4", "config_groups": {"group_0": {"weights": {"group_size": 16}}}})"}) {
+  for (
+      const char* text :
+      {R"({"quant_algo": "NVFP4"})", kNvfp4Declaration,
+       R"({"quantization": {"quant_algo": "NVFP4", "group_size": 16}})",
+       R"({"quant_algo": "NVFP4", "config_groups": {"group_0": {"weights": {"group_size": 16}}}})"}) {
     EXPECT_EQ(config("modelopt", text)->name(), "modelopt_fp4");
     EXPECT_EQ(config("modelopt_fp4", text)->name(), "modelopt_fp4");
   }
@@ -91,8 +92,7 @@ TEST_F(ModelOptTest, RefusesDeclarationsItCannotFollow) {
        "[quantization] config.json: quantization: expected an object, got 3"},
       {ErrorKind::bad_input, "modelopt_fp8", "[]", "config.json: expected an object, got"},
       {ErrorKind::bad_input, "modelopt_fp8", R"({"exclude_modules": [1]})", "exclude_modules"}};
-  for (const auto& c : cases)
-    expect_error(c.kind, {c.text}, [&] { config(c.key, c.declaration); });
+  for (const auto& c : cases) expect_error(c.kind, {c.text}, [&] { config(c.key, c.declaration); });
 }
 
 TEST_F(ModelOptTest, CannotQuantize) {
@@ -110,10 +110,11 @@ TEST_F(ModelOptTest, ExcludesByPattern) {
   const auto plain = [&](const char* layer) {
     return configuration->plan(layer, 2, 16).method->name() == "unquantized";
   };
-  for (const char* layer : {"proj_out", "blocks.0.attn1.to_q", "condition.a", "xa.1", "a[bc]", "b.norm?"})
+  for (const char* layer :
+       {"proj_out", "blocks.0.attn1.to_q", "condition.a", "xa.1", "a[bc]", "b.norm?"})
     EXPECT_TRUE(plain(layer)) << layer;
-  for (const char* layer : {"proj_out.0", "blocks.1.attn1.to_q", "blocks.00", "b.norm1", "ab", "xc.1",
-                            "xa.10", "a.condition"})
+  for (const char* layer : {"proj_out.0", "blocks.1.attn1.to_q", "blocks.00", "b.norm1", "ab",
+                            "xc.1", "xa.10", "a.condition"})
     EXPECT_FALSE(plain(layer)) << layer;
   EXPECT_EQ(configuration->plan("proj_out", 2, 16).reason, "config.json leaves the layer plain");
 }
@@ -141,8 +142,8 @@ TEST_F(ModelOptTest, MultipliesWhatTheReferenceDecodes) {
   write(parts());
   const auto configuration = config("modelopt_fp4", kNvfp4Declaration);
   const Tensor bias = random_tensor(DType::f32, {6}, 2);
-  const Tensor y = run(*prepare(*configuration, "l", 6, 48), random_tensor(DType::f32, {5, 48}, 3),
-                       &bias);
+  const Tensor y =
+      run(*prepare(*configuration, "l", 6, 48), random_tensor(DType::f32, {5, 48}, 3), &bias);
   expect_product(y, quantized(random_tensor(DType::bf16, {5, 48}, 3), kNvfp4, 0.0625f), matrix(),
                  &bias);
   const LinearInfo info = describe(*configuration, "l", 6, 48);
@@ -212,10 +213,12 @@ TEST_F(ModelOptTest, RefusesValuesThatAreNoScales) {
 
 TEST_F(ModelOptTest, RefusesInputsThatAreNoWholeBlocks) {
   for (const int64_t in : {8, 24, 17, 33})
-    expect_error(ErrorKind::unsupported,
-                 {"[quantization] layer l (modelopt_fp4 as of config.json): expected a multiple of 16 "
-                  "inputs, got " + std::to_string(in)},
-                 [&] { config("modelopt_fp4", kNvfp4Declaration)->plan("l", 6, in); });
+    expect_error(
+        ErrorKind::unsupported,
+        {"[quantization] layer l (modelopt_fp4 as of config.json): expected a multiple of 16 "
+         "inputs, got " +
+         std::to_string(in)},
+        [&] { config("modelopt_fp4", kNvfp4Declaration)->plan("l", 6, in); });
   // An excluded layer may have any shape.
   const auto configuration = config("modelopt_fp4", R"({"exclude_modules": ["l"]})");
   EXPECT_EQ(configuration->plan("l", 6, 17).method->name(), "unquantized");

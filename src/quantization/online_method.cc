@@ -18,8 +18,7 @@ QuantizedMatrix with_parts(QuantizedMatrix matrix, Convert&& convert) {
 
 class OnlineMethod final : public LinearMethod {
  public:
-  OnlineMethod(OnlineRecipe recipe, const std::string& cache_folder)
-      : recipe_(std::move(recipe)) {
+  OnlineMethod(OnlineRecipe recipe, const std::string& cache_folder) : recipe_(std::move(recipe)) {
     if (!cache_folder.empty()) cache_ = std::make_unique<WeightCache>(cache_folder);
   }
   std::string name() const override { return recipe_.key; }
@@ -45,8 +44,8 @@ class OnlineMethod final : public LinearMethod {
     const bool is_half = dtype == DType::bf16 || dtype == DType::f16;
     LinearInfo info;
     info.type = recipe_.weight->name;
-    info.kernel = backend.quantized_kernel(*recipe_.activation, *recipe_.weight, out_features,
-                                           in_features);
+    info.kernel =
+        backend.quantized_kernel(*recipe_.activation, *recipe_.weight, out_features, in_features);
     const uint64_t bytes = recipe_.weight->bytes(out_features, in_features);
     // The plain weight, its copy in bf16, and with a cache what is being written.
     info.working_bytes = elements * (element_size(dtype) + (is_half ? 0 : 2));

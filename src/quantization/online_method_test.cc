@@ -1,5 +1,6 @@
 #include "quantization/online_method.h"
 
+#include "io/resident_bytes.h"
 #include "quantization/layer_testing.h"
 
 namespace mxdit {
@@ -10,10 +11,8 @@ struct Online {
   const QuantFormat* format;
 };
 
-const Online kOnline[] = {{"mxfp4_npu", &kMxfp4Dual},
-                          {"mxfp4", &kMxfp4},
-                          {"mxfp8", &kMxfp8},
-                          {"fp8", &kFp8Row}};
+const Online kOnline[] = {
+    {"mxfp4_npu", &kMxfp4Dual}, {"mxfp4", &kMxfp4}, {"mxfp8", &kMxfp8}, {"fp8", &kFp8Row}};
 
 class OnlineTest : public LayerTest {};
 
@@ -23,8 +22,7 @@ TEST_F(OnlineTest, MultipliesWhatTheReferenceEncodes) {
   for (const DType stored : {DType::bf16, DType::f16, DType::f32}) {
     write({{"l.weight", random_tensor(stored, {out, in}, 1)}});
     // An f32 weight is rounded to bf16 first.
-    const Tensor weight =
-        random_tensor(stored == DType::f32 ? DType::bf16 : stored, {out, in}, 1);
+    const Tensor weight = random_tensor(stored == DType::f32 ? DType::bf16 : stored, {out, in}, 1);
     const Tensor bias = random_tensor(DType::f32, {out}, 2);
     for (const Online& online : kOnline) {
       SCOPED_TRACE(online.key);
@@ -60,6 +58,20 @@ TEST_F(OnlineTest, DescribesWithoutReading) {
     EXPECT_EQ(info.working_bytes, 256u * 64 * 2);
     // Beside the f32 weight there is its copy in bf16.
     EXPECT_EQ(describe(*configuration, "wide", 256, 64).working_bytes, 256u * 64 * 6);
+  }
+}
+
+TEST_F(OnlineTest, GivesThePlainWeightBack) {
+  const Tensor weight = random_tensor(DType::bf16, {256, 1024}, 1);
+  write({{"l.weight", weight}});
+  for (const bool has_cache : {false, true}) {
+    cache_ = has_cache ? (folder_ / "cache").string() : "";
+    const Tensor mapped = weights_->get("l.weight");
+    EXPECT_EQ(std::memcmp(mapped.data(), weight.data(), weight.bytes()), 0);
+    EXPECT_GE(resident_bytes(file()), weight.bytes());
+    prepare(*config("fp8"), "l", 256, 1024);
+    EXPECT_LE(resident_bytes(file()), weight.bytes() / 2);  // the ends, of whatever page size
+    EXPECT_EQ(std::memcmp(mapped.data(), weight.data(), weight.bytes()), 0);
   }
 }
 
@@ -114,8 +126,8 @@ TEST_F(OnlineTest, LayersOfOneKeyShareAnEncoding) {
     keys.push_back(q->encoding_key());
     const Tensor x = random_tensor(DType::f32, {1, 8}, 3);
     const Tensor own = run(*k, x);
-    const Tensor shared = backend_->to_host(
-        k->apply(*q->encode(backend_->from_host(x)), nullptr, Activation::none));
+    const Tensor shared =
+        backend_->to_host(k->apply(*q->encode(backend_->from_host(x)), nullptr, Activation::none));
     EXPECT_EQ(std::memcmp(own.data(), shared.data(), own.bytes()), 0);
   }
 }
@@ -139,7 +151,8 @@ TEST_F(OnlineTest, RefusesWeightsThatAreQuantized) {
     for (const Online& online : kOnline)
       refuses(ErrorKind::bad_input,
               "[quantization] FILE tensor l.weight: expected a plain weight to quantize (F32, F16 "
-              "or BF16), got " + std::string(name(dtype)),
+              "or BF16), got " +
+                  std::string(name(dtype)),
               online.key, "", 256, 4);
   }
 }
@@ -162,7 +175,8 @@ TEST_F(OnlineTest, RefusesIgnoredLayersThatAreQuantized) {
 TEST_F(OnlineTest, RefusesWeightsThatAreNotWhatTheLayerNeeds) {
   write({{"m.weight", random_tensor(DType::bf16, {256, 4}, 1)}});
   for (const Online& online : kOnline)
-    refuses(ErrorKind::not_found, "expected a tensor \"l.weight\", got none", online.key, "", 256, 4);
+    refuses(ErrorKind::not_found, "expected a tensor \"l.weight\", got none", online.key, "", 256,
+            4);
   write({{"l.weight", random_tensor(DType::bf16, {256, 4}, 1)}});
   refuses(ErrorKind::bad_input, "FILE: tensor \"l.weight\": expected shape [4, 256], got [256, 4]",
           "mxfp8", "", 4, 256);
@@ -186,7 +200,8 @@ TEST_F(OnlineTest, RefusesADeclarationOfItsKey) {
   for (const char* key : {"mxfp4_npu", "mxfp4", "mxfp8"})
     expect_error(ErrorKind::bad_input,
                  {std::string("[quantization] config.json: expected a quant_method of stored "
-                              "weights, got ") + key + ", which quantizes at load"},
+                              "weights, got ") +
+                  key + ", which quantizes at load"},
                  [&] { config(key, "{}"); });
 }
 

@@ -21,7 +21,8 @@ class StoredFp8Method final : public LinearMethod {
                                           int64_t in_features) const override {
     const Tensor elements = checked_weight(source, out_features, in_features);
     check_finite(source, "weight", elements);
-    QuantizedMatrix weight{&kFp8Row, out_features, in_features, backend.from_host(elements), {}, {}};
+    QuantizedMatrix weight{&kFp8Row, out_features, in_features, backend.from_host(elements), {},
+                           {}};
     weight.scale = backend.from_host(
         stored_row_scale(source, scale_name(source), out_features, scale_shapes(out_features)));
     ActivationRecipe activation;
@@ -62,8 +63,8 @@ class StoredFp8Method final : public LinearMethod {
       fail(ErrorKind::bad_input, "[quantization] ", where(source, "weight_scale"),
            ": expected one scale of the weight, got ", source.layer, ".", kInverse, " as well");
     if (!layout_.accepts_inverse)
-      fail(ErrorKind::bad_input, "[quantization] ", where(source, kInverse),
-           ": expected none (", layout_.key, " calls it weight_scale), got one");
+      fail(ErrorKind::bad_input, "[quantization] ", where(source, kInverse), ": expected none (",
+           layout_.key, " calls it weight_scale), got one");
     return kInverse;
   }
 

@@ -20,7 +20,11 @@ class StoredFp8Test : public LayerTest {
     return bytes_tensor(DType::f8_e4m3, shape, bytes);
   }
   static QuantizedMatrix matrix(const Tensor& elements, const std::vector<float>& scales) {
-    return {&kFp8Row, elements.dim(0), elements.dim(1), elements, {},
+    return {&kFp8Row,
+            elements.dim(0),
+            elements.dim(1),
+            elements,
+            {},
             float_tensor(DType::f32, {elements.dim(0), 1}, scales)};
   }
 };
@@ -40,8 +44,8 @@ TEST_F(StoredFp8Test, MultipliesKnownNumbers) {
   for (const char* key : {"fp8", "modelopt_fp8"}) {
     const auto configuration = config(key, std::string(key) == "fp8" ? kStatic : kModelOpt);
     // 1.1 / 0.5 = 2.2 becomes 2.25 in E4M3; 1000 / 0.5 saturates at 448.
-    const Tensor z = run(*prepare(*configuration, "s", 2, 2),
-                         float_tensor(DType::f32, {1, 2}, {1.1f, 1000.0f}));
+    const Tensor z =
+        run(*prepare(*configuration, "s", 2, 2), float_tensor(DType::f32, {1, 2}, {1.1f, 1000.0f}));
     EXPECT_NEAR(z.as<float>()[0], 3.0f * 0.5f * (2.25f + 2 * 448), 1e-3);
     EXPECT_NEAR(z.as<float>()[1], 3.0f * 0.5f * (1.125f - 1.5f * 448), 1e-3);
   }
@@ -59,7 +63,8 @@ TEST_F(StoredFp8Test, TakesEveryFormOfTheScale) {
     for (const DType dtype : {DType::f32, DType::bf16})
       for (const char* name : {"l.weight_scale", "l.weight_scale_inv"})
         for (const bool is_static : {false, true}) {
-          Tensors tensors = {{"l.weight", elements}, {name, float_tensor(dtype, form.shape, form.values)}};
+          Tensors tensors = {{"l.weight", elements},
+                             {name, float_tensor(dtype, form.shape, form.values)}};
           if (is_static) tensors["l.input_scale"] = float_tensor(dtype, {1}, {0.03125f});
           write(tensors);
           const auto layer = prepare(*config("fp8", is_static ? kStatic : kDynamic), "l", 5, 33);
@@ -136,16 +141,18 @@ TEST_F(StoredFp8Test, RefusesPlainLayersThatAreQuantized) {
 TEST_F(StoredFp8Test, RefusesMissingTensors) {
   const Tensor one = float_tensor(DType::f32, {1}, {1.0f});
   write({{"l.weight_scale", one}, {"l.input_scale", one}});
-  refuses(ErrorKind::not_found, "[checkpoint] FILE: expected a tensor \"l.weight\", got none", "fp8",
-          kStatic, 64, 4);
+  refuses(ErrorKind::not_found, "[checkpoint] FILE: expected a tensor \"l.weight\", got none",
+          "fp8", kStatic, 64, 4);
   write({{"l.weight", codes({64, 4})}, {"l.input_scale", one}});
   for (const char* key : {"fp8", "modelopt_fp8"})
-    refuses(ErrorKind::not_found, "[checkpoint] FILE: expected a tensor \"l.weight_scale\", got none",
-            key, std::string(key) == "fp8" ? kStatic : kModelOpt, 64, 4);
+    refuses(ErrorKind::not_found,
+            "[checkpoint] FILE: expected a tensor \"l.weight_scale\", got none", key,
+            std::string(key) == "fp8" ? kStatic : kModelOpt, 64, 4);
   write({{"l.weight", codes({64, 4})}, {"l.weight_scale", one}});
   for (const char* key : {"fp8", "modelopt_fp8"})
-    refuses(ErrorKind::not_found, "[checkpoint] FILE: expected a tensor \"l.input_scale\", got none",
-            key, std::string(key) == "fp8" ? kStatic : kModelOpt, 64, 4);
+    refuses(ErrorKind::not_found,
+            "[checkpoint] FILE: expected a tensor \"l.input_scale\", got none", key,
+            std::string(key) == "fp8" ? kStatic : kModelOpt, 64, 4);
 }
 
 TEST_F(StoredFp8Test, RefusesOtherShapesAndTypes) {
@@ -157,7 +164,8 @@ TEST_F(StoredFp8Test, RefusesOtherShapesAndTypes) {
   write({{"l.weight", codes({4, 64})}, {"l.weight_scale", one}});
   refuses(ErrorKind::bad_input, at + "weight: expected F8_E4M3 [64, 4], got F8_E4M3 [4, 64]", "fp8",
           kDynamic, 64, 4);
-  const Tensor scales[] = {float_tensor(DType::f16, {3}, {1.0f}), float_tensor(DType::f32, {1, 64}, {1.0f}),
+  const Tensor scales[] = {float_tensor(DType::f16, {3}, {1.0f}),
+                           float_tensor(DType::f32, {1, 64}, {1.0f}),
                            bytes_tensor(DType::f8_e4m3, {64}, {0x38})};
   const char* got[] = {"F16 [3]", "F32 [1, 64]", "F8_E4M3 [64]"};
   for (int i = 0; i < 3; ++i) {
@@ -187,11 +195,13 @@ TEST_F(StoredFp8Test, RefusesValuesThatAreNoScales) {
       std::vector<float> scales(64, 1.0f);
       scales[9] = b.value;
       const Tensor one = float_tensor(DType::f32, {1}, {1.0f});
-      write({{"l.weight", codes({64, 4})}, {"l.weight_scale", float_tensor(dtype, {64, 1}, scales)}});
+      write(
+          {{"l.weight", codes({64, 4})}, {"l.weight_scale", float_tensor(dtype, {64, 1}, scales)}});
       refuses(ErrorKind::bad_input,
               at + "weight_scale: expected positive finite numbers, got " + b.text + " at 9", "fp8",
               kDynamic, 64, 4, true);
-      write({{"l.weight", codes({64, 4})}, {"l.weight_scale", one},
+      write({{"l.weight", codes({64, 4})},
+             {"l.weight_scale", one},
              {"l.input_scale", float_tensor(dtype, {}, {b.value})}});
       for (const char* key : {"fp8", "modelopt_fp8"})
         refuses(ErrorKind::bad_input,
@@ -210,7 +220,9 @@ TEST_F(StoredFp8Test, RefusesValuesThatAreNoScales) {
 TEST_F(StoredFp8Test, RefusesPartsThatContradict) {
   const Tensor one = float_tensor(DType::f32, {1}, {1.0f});
   const std::string at = "[quantization] FILE tensor l.";
-  write({{"l.weight", codes({2, 4})}, {"l.weight_scale", one}, {"l.weight_scale_inv", one},
+  write({{"l.weight", codes({2, 4})},
+         {"l.weight_scale", one},
+         {"l.weight_scale_inv", one},
          {"l.input_scale", one}});
   for (const char* key : {"fp8", "modelopt_fp8"})
     refuses(ErrorKind::bad_input,
@@ -220,11 +232,14 @@ TEST_F(StoredFp8Test, RefusesPartsThatContradict) {
   refuses(ErrorKind::bad_input,
           at + "weight_scale_inv: expected none (modelopt_fp8 calls it weight_scale), got one",
           "modelopt_fp8", kModelOpt, 2, 4);
-  refuses(ErrorKind::bad_input,
-          at + "input_scale: expected none (fp8 with dynamic activations has no such part), got one",
-          "fp8", kDynamic, 2, 4);
+  refuses(
+      ErrorKind::bad_input,
+      at + "input_scale: expected none (fp8 with dynamic activations has no such part), got one",
+      "fp8", kDynamic, 2, 4);
   for (const char* part : {"weight_scale_2", "weight_offset", "mul_scale", "quant_bias"}) {
-    write({{"l.weight", codes({2, 4})}, {"l.weight_scale", one}, {"l.input_scale", one},
+    write({{"l.weight", codes({2, 4})},
+           {"l.weight_scale", one},
+           {"l.input_scale", one},
            {std::string("l.") + part, one}});
     refuses(ErrorKind::bad_input,
             at + part + ": expected none (modelopt_fp8 with a static input_scale has no such part)",
@@ -246,11 +261,12 @@ TEST_F(StoredFp8Test, RefusesDeclarationsItCannotFollow) {
       {ErrorKind::unsupported, R"({"weight_block_size": [128, 128]})",
        "[quantization] config.json: weight_block_size: expected none (scales of whole tensors or "
        "output channels), got [128,128]"},
-      {ErrorKind::bad_input, R"({"ignored_layers": "norm"})", "\"ignored_layers\": expected an array"},
-      {ErrorKind::bad_input, R"({"activation_scheme": 3})", "\"activation_scheme\": expected a string"},
+      {ErrorKind::bad_input, R"({"ignored_layers": "norm"})",
+       "\"ignored_layers\": expected an array"},
+      {ErrorKind::bad_input, R"({"activation_scheme": 3})",
+       "\"activation_scheme\": expected a string"},
       {ErrorKind::bad_input, R"([])", "config.json"}};
-  for (const auto& c : cases)
-    expect_error(c.kind, {c.text}, [&] { config("fp8", c.declaration); });
+  for (const auto& c : cases) expect_error(c.kind, {c.text}, [&] { config("fp8", c.declaration); });
   EXPECT_EQ(config("fp8", R"({"weight_block_size": null, "fmt": "e4m3"})")->name(), "fp8");
 }
 

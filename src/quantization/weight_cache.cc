@@ -113,10 +113,9 @@ std::string WeightCache::content_of(const WeightStore& weights, const std::strin
   std::error_code error;  // no working folder: the path as it is
   const fs::path absolute = fs::absolute(range.file, error);
   const std::string path = (error ? range.file : absolute).string();
-  const std::string known =
-      sha256_of(detail::concat(path.size(), " ", path, " ", identity.inode, " ", identity.bytes, " ",
-                               identity.modified_ns, " ", identity.changed_ns, " ", range.offset, " ",
-                               range.bytes));
+  const std::string known = sha256_of(detail::concat(
+      path.size(), " ", path, " ", identity.inode, " ", identity.bytes, " ", identity.modified_ns,
+      " ", identity.changed_ns, " ", range.offset, " ", range.bytes));
   const fs::path memo = place_of(folder_ / "known", known, "");
   if (const std::string remembered = read_memo(memo); !remembered.empty()) return remembered;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -125,9 +124,16 @@ std::string WeightCache::content_of(const WeightStore& weights, const std::strin
   const Tensor plain = weights.get(tensor);
   hash.update(plain.data(), plain.bytes());
   const std::string content = hash.hex_digest();
-  if (is_settled && is_unchanged(weights, tensor))
-    write_file(memo, [&] { write_file_atomically(memo, content); });
+  if (is_settled && is_unchanged(weights, tensor)) remember(memo, content);
   return content;
+}
+
+void WeightCache::remember(const fs::path& memo, const std::string& content) const {
+  try {
+    write_file(memo, [&] { write_file_atomically(memo, content); });
+  } catch (const Error&) {
+    // A folder that others fill may still be read, only more slowly; missing entries do say so.
+  }
 }
 
 std::optional<QuantizedMatrix> WeightCache::open_entry(const std::string& key,
@@ -155,10 +161,11 @@ void WeightCache::write_entry(const std::string& key, const QuantizedMatrix& mat
   const fs::path file = place_of(folder_, key, ".safetensors");
   const auto parts = parts_of(matrix);
   write_file(file, [&] {
-    write_safetensors(file, parts, {{"key", key},
-                                    {"format", std::string(matrix.format->name)},
-                                    {"rules", kQuantRules},
-                                    {"sum", sum_of(parts)}});
+    write_safetensors(file, parts,
+                      {{"key", key},
+                       {"format", std::string(matrix.format->name)},
+                       {"rules", kQuantRules},
+                       {"sum", sum_of(parts)}});
   });
 }
 

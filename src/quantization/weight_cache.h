@@ -16,7 +16,8 @@
 //
 // An entry that is damaged (a wrong shape or checksum, cut off, not a safetensors file) is made
 // anew. Files appear complete or not at all, so any number of processes may share a folder; writing
-// the same entry twice gives the same bytes. Nothing is ever removed: deleting the folder is safe.
+// the same entry twice gives the same bytes. A folder that can only be read serves the entries that
+// it has. Nothing is ever removed: deleting the folder is safe.
 #pragma once
 
 #include <chrono>
@@ -51,6 +52,7 @@ class WeightCache {
 
  private:
   std::string content_of(const WeightStore& weights, const std::string& tensor) const;
+  void remember(const std::filesystem::path& memo, const std::string& content) const;
   std::optional<QuantizedMatrix> open_entry(const std::string& key, const QuantFormat& format,
                                             const Shape& shape, bool check_sum) const;
   void write_entry(const std::string& key, const QuantizedMatrix& matrix) const;

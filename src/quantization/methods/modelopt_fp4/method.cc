@@ -71,7 +71,8 @@ class Method final : public LinearMethod {
                        std::string(kKey) + " has no such part");
     for (const char* scalar : {"weight_scale_2", "input_scale"})
       stored_part(source, scalar, {DType::f32, DType::bf16}, {Shape{}, Shape{1}});
-    return {stored_part(source, "weight", {DType::u8}, {kNvfp4.elements_shape(out_features, in_features)}),
+    return {stored_part(source, "weight", {DType::u8},
+                        {kNvfp4.elements_shape(out_features, in_features)}),
             stored_part(source, "weight_scale", {DType::f8_e4m3},
                         {kNvfp4.block_scale_shape(out_features, in_features)})};
   }
@@ -94,7 +95,8 @@ std::unique_ptr<QuantConfig> make(const ConfigArguments& arguments) {
 }  // namespace
 
 const QuantizationKey kModeloptFp4Key = {
-    kKey, "ModelOpt checkpoints in NVFP4 (E2M1, E4M3 per 16, fp32 per tensor), activations too",
-    false, true, "cpu", make};
+    kKey,  "ModelOpt checkpoints in NVFP4 (E2M1, E4M3 per 16, fp32 per tensor), activations too",
+    false, true,
+    "cpu", make};
 
 }  // namespace mxdit
