@@ -78,6 +78,13 @@ WeightStore WeightStore::open(const fs::path& path) {
   return store;
 }
 
+WeightStore WeightStore::open_files(const fs::path& path, const std::vector<fs::path>& files) {
+  WeightStore store;
+  store.path_ = path;
+  for (const fs::path& file : files) store.add_file(file);
+  return store;
+}
+
 void WeightStore::add_file(const fs::path& file) {
   auto reader = std::make_shared<const SafetensorsFile>(SafetensorsFile::open(file));
   for (const auto& [name, entry] : reader->header().tensors) {
@@ -126,9 +133,14 @@ Tensor WeightStore::get(const std::string& name) const {
   return readers_[place->second]->get(name);
 }
 
+const SafetensorsEntry& WeightStore::entry_of(const std::string& name) const {
+  file_of(name);  // throws not_found
+  return readers_[entries_.at(name)]->header().tensors.at(name);
+}
+
 Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
   const fs::path& file = file_of(name);
-  const Shape& got = readers_[entries_.at(name)]->header().tensors.at(name).shape;
+  const Shape& got = entry_of(name).shape;
   if (got != shape)
     fail(ErrorKind::bad_input, "[checkpoint] ", file.string(), ": tensor \"", name,
          "\": expected shape ", shape, ", got ", got);
@@ -139,6 +151,16 @@ std::vector<std::string> WeightStore::names() const {
   std::vector<std::string> names;
   names.reserve(entries_.size());
   for (const auto& [name, file] : entries_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> WeightStore::names_below(const std::string& scope) const {
+  const std::string begin = scope + ".";
+  std::vector<std::string> names;
+  for (auto it = entries_.lower_bound(begin); it != entries_.end(); ++it) {
+    if (it->first.compare(0, begin.size(), begin) != 0) break;
+    names.push_back(it->first.substr(begin.size()));
+  }
   return names;
 }
 

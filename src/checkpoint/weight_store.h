@@ -23,7 +23,14 @@ class WeightStore {
   // tensors: a difference means that they come from different saves.
   static WeightStore open(const std::filesystem::path& path);
 
+  // The tensors of exactly these files, as open() has them of an index's shards. `path` is what
+  // messages call the whole.
+  static WeightStore open_files(const std::filesystem::path& path,
+                                const std::vector<std::filesystem::path>& files);
+
   bool contains(const std::string& name) const;
+  // Type, shape and place, from the header alone. Error{not_found} as of get().
+  const SafetensorsEntry& entry_of(const std::string& name) const;
   // The mapped tensor (a copy where the file has it unaligned, see SafetensorsFile::get).
   // Error{not_found} naming folder and tensor when missing.
   Tensor get(const std::string& name) const;
@@ -32,6 +39,8 @@ class WeightStore {
   Tensor get(const std::string& name, const Shape& shape) const;
 
   std::vector<std::string> names() const;  // sorted
+  // Those that begin with `<scope>.`, sorted, without that beginning.
+  std::vector<std::string> names_below(const std::string& scope) const;
   const std::filesystem::path& file_of(const std::string& name) const;
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;

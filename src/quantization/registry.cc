@@ -1,6 +1,7 @@
 #include "quantization/registry.h"
 
 #include "core/error.h"
+#include "quantization/methods/modelslim/config.h"
 #include "quantization/methods/mxfp4_npu/method.h"
 
 namespace mxdit {
@@ -8,6 +9,7 @@ namespace mxdit {
 std::span<const QuantizationKey* const> quantization_keys() {
   // One line per key.
   static constexpr const QuantizationKey* kKeys[] = {
+      &kModelslimKey,
       &kMxfp4NpuKey,
   };
   return kKeys;
