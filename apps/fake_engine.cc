@@ -1,5 +1,7 @@
 #include "fake_engine.h"
 
+#include "mxdit/inspect.h"
+
 namespace mxdit {
 
 namespace cli {
@@ -86,6 +88,38 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
                    uint64_t{64} << 20,
                    0};
   return result;
+}
+
+namespace {
+
+void note(const char* operation, const std::string& in, const std::string& out,
+          const std::string& how) {
+  cli::fake_engine().operations.push_back(std::string(operation) + " " + in + " " + out + " " + how);
+}
+
+}  // namespace
+
+ModelReport inspect_model(const EngineOptions& options) {
+  cli::fake_engine().options = options;
+  return {};
+}
+
+std::vector<std::string> operator_formats() { return {"mxfp4_dual", "mxfp8"}; }
+void quantize_file(const std::string& in, const std::string& out, const std::string& format,
+                   const std::string& round, const OperatorOptions& options) {
+  note("quantize", in, out, format + " " + round + " " + options.isa);
+}
+void dequantize_file(const std::string& in, const std::string& out, const std::string& format,
+                     const std::string& out_type, const OperatorOptions&) {
+  note("dequantize", in, out, format + " " + out_type);
+}
+void matmul_file(const std::string& in, const std::string& out, const std::string& format,
+                 const std::string& out_type, const OperatorOptions&) {
+  note("matmul", in, out, format + " " + out_type);
+}
+void linear_file(const std::string& in, const std::string& out, const std::string& quantization,
+                 const std::string& type, const std::string& out_type, const OperatorOptions&) {
+  note("linear", in, out, quantization + " " + type + " " + out_type);
 }
 
 std::string embedded_model_path() {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "mxdit/engine.h"
+#include "mxdit/operators.h"
 
 namespace mxdit::cli {
 
@@ -12,6 +13,7 @@ struct FakeEngine {
   EngineOptions options;
   GenerateRequest request;
   int generated = 0;
+  std::vector<std::string> operations;  // of mxdit op: name, files, settings
   std::function<void(const Progress&)> in_step;  // called in every denoising step
   std::function<void()> in_load;
 };

@@ -6,14 +6,18 @@
 #include "app_error.h"
 #include "command.h"
 #include "generate_command.h"
+#include "inspect_command.h"
 #include "mxdit/engine.h"
 #include "nearest_name.h"
+#include "op_command.h"
 
 namespace mxdit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
+    {"inspect", "show what a model consists of and how its layers run", run_inspect},
+    {"op", "run a quantized operator on safetensors files", run_op},
 };
 
 void print_help(std::ostream& out) {

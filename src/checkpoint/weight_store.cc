@@ -19,13 +19,16 @@ bool ends_with(const std::string& text, std::string_view suffix) {
          text.compare(text.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
-std::vector<std::string> files_ending(const fs::path& folder, std::string_view suffix) {
+// Sorted names of the folder's files "<stem>*<suffix>".
+std::vector<std::string> files_named(const fs::path& folder, std::string_view stem,
+                                     std::string_view suffix) {
   std::vector<std::string> found;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
     // Hidden files are unfinished writes, or what other systems leave behind ("._model...").
-    if (name.front() != '.' && ends_with(name, suffix)) found.push_back(name);
+    if (name.front() != '.' && name.starts_with(stem) && ends_with(name, suffix))
+      found.push_back(name);
   }
   if (error)
     fail(ErrorKind::io, "[checkpoint] ", folder.string(), ": listing failed: ", error.message());
@@ -35,7 +38,7 @@ std::vector<std::string> files_ending(const fs::path& folder, std::string_view s
 
 // The file that everybody calls the same, or else the only one; nothing when there is none.
 fs::path choose(const fs::path& folder, std::string_view suffix) {
-  const std::vector<std::string> found = files_ending(folder, suffix);
+  const std::vector<std::string> found = files_named(folder, "", suffix);
   for (const char* stem : {"diffusion_pytorch_model", "model"}) {
     const std::string usual = stem + std::string(suffix);
     if (std::binary_search(found.begin(), found.end(), usual)) return folder / usual;
@@ -85,6 +88,22 @@ WeightStore WeightStore::open_files(const fs::path& path, const std::vector<fs::
   return store;
 }
 
+WeightStore WeightStore::open_shards(const fs::path& folder, const std::string& stem) {
+  WeightStore store;
+  store.path_ = folder;
+  for (const std::string& name : files_named(folder, stem, kSuffix)) store.add_file(folder / name);
+  if (store.files_.empty())
+    fail(ErrorKind::not_found, "[checkpoint] ", folder.string(), ": expected files ", stem, "*",
+         kSuffix, ", got none");
+  const std::vector<std::string> indexes = files_named(folder, stem, kIndexSuffix);
+  if (indexes.size() > 1)
+    fail(ErrorKind::bad_input, "[checkpoint] ", folder.string(), ": expected one file ", stem, "*",
+         kIndexSuffix, ", got ", indexes.size(), " (", indexes[0], ", ", indexes[1], ")");
+  if (!indexes.empty())
+    store.check_index(folder / indexes[0], read_weight_map(folder / indexes[0]));
+  return store;
+}
+
 void WeightStore::add_file(const fs::path& file) {
   auto reader = std::make_shared<const SafetensorsFile>(SafetensorsFile::open(file));
   for (const auto& [name, entry] : reader->header().tensors) {
@@ -121,6 +140,25 @@ void WeightStore::check_index(const fs::path& index,
            "\": expected to be listed in ", index.filename().string(), ", got no such entry");
 }
 
+WeightStore WeightStore::renamed(const std::map<std::string, std::string>& names) const {
+  WeightStore store = *this;
+  store.entries_.clear();
+  store.stored_names_.clear();
+  for (const auto& [name, file] : entries_) {
+    const auto changed = names.find(name);
+    const std::string& shown = changed == names.end() ? name : changed->second;
+    MXDIT_CHECK(store.entries_.emplace(shown, file).second,
+                "[checkpoint] renaming: expected different names, got ", shown, " twice");
+    if (shown != stored_name(name)) store.stored_names_.emplace(shown, stored_name(name));
+  }
+  return store;
+}
+
+const std::string& WeightStore::stored_name(const std::string& name) const {
+  const auto renamed = stored_names_.find(name);
+  return renamed == stored_names_.end() ? name : renamed->second;
+}
+
 bool WeightStore::contains(const std::string& name) const {
   return entries_.count(name) != 0;
 }
@@ -130,21 +168,23 @@ Tensor WeightStore::get(const std::string& name) const {
   if (place == entries_.end())
     fail(ErrorKind::not_found, "[checkpoint] ", path_.string(), ": expected a tensor \"", name,
          "\", got none of that name among ", entries_.size());
-  return readers_[place->second]->get(name);
-}
-
-const SafetensorsEntry& WeightStore::entry_of(const std::string& name) const {
-  file_of(name);  // throws not_found
-  return readers_[entries_.at(name)]->header().tensors.at(name);
+  return readers_[place->second]->get(stored_name(name));
 }
 
 Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
   const fs::path& file = file_of(name);
-  const Shape& got = entry_of(name).shape;
+  const Shape& got = readers_[entries_.at(name)]->header().tensors.at(stored_name(name)).shape;
   if (got != shape)
     fail(ErrorKind::bad_input, "[checkpoint] ", file.string(), ": tensor \"", name,
          "\": expected shape ", shape, ", got ", got);
   return get(name);
+}
+
+TensorPlace WeightStore::place_of(const std::string& name) const {
+  const fs::path& file = file_of(name);
+  const SafetensorsHeader& header = readers_[entries_.at(name)]->header();
+  const SafetensorsEntry& entry = header.tensors.at(stored_name(name));
+  return {file, header.data_start + entry.begin, entry.end - entry.begin, entry.dtype, entry.shape};
 }
 
 std::vector<std::string> WeightStore::names() const {

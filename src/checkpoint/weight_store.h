@@ -13,6 +13,15 @@
 
 namespace mxdit {
 
+// The bytes of one tensor inside its file.
+struct TensorPlace {
+  std::filesystem::path file;
+  uint64_t offset = 0;  // from the start of the file
+  uint64_t bytes = 0;
+  DType dtype = DType::f32;
+  Shape shape;
+};
+
 class WeightStore {
  public:
   // Opens a component folder: the shards an index (*.safetensors.index.json) names, or the single
@@ -28,9 +37,16 @@ class WeightStore {
   static WeightStore open_files(const std::filesystem::path& path,
                                 const std::vector<std::filesystem::path>& files);
 
+  // The same tensors under other names; those that `names` (stored -> new) lacks keep theirs. Two
+  // that would share a name are a defect of the caller.
+  WeightStore renamed(const std::map<std::string, std::string>& names) const;
+
+  // Opens all files `<stem>*.safetensors` of a folder, as exporters write them; the index
+  // `<stem>*.safetensors.index.json`, where there is one, has to list the same tensors. Errors: as
+  // of open().
+  static WeightStore open_shards(const std::filesystem::path& folder, const std::string& stem);
+
   bool contains(const std::string& name) const;
-  // Type, shape and place, from the header alone. Error{not_found} as of get().
-  const SafetensorsEntry& entry_of(const std::string& name) const;
   // The mapped tensor (a copy where the file has it unaligned, see SafetensorsFile::get).
   // Error{not_found} naming folder and tensor when missing.
   Tensor get(const std::string& name) const;
@@ -38,16 +54,21 @@ class WeightStore {
   // and got shape otherwise.
   Tensor get(const std::string& name, const Shape& shape) const;
 
+  // Type, shape and where a tensor lies, from the header alone. Error{not_found} as get().
+  TensorPlace place_of(const std::string& name) const;
+
   std::vector<std::string> names() const;  // sorted
   // Those that begin with `<scope>.`, sorted, without that beginning.
   std::vector<std::string> names_below(const std::string& scope) const;
   const std::filesystem::path& file_of(const std::string& name) const;
+  const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
   const std::filesystem::path& path() const noexcept { return path_; }
   uint64_t total_bytes() const noexcept;
   // "__metadata__" of all shards, merged; shards that disagree on a value are refused on open.
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
+  const std::string& stored_name(const std::string& name) const;
   void add_file(const std::filesystem::path& file);
   void check_index(const std::filesystem::path& index,
                    const std::map<std::string, std::string>& weight_map) const;
@@ -56,6 +77,7 @@ class WeightStore {
   std::vector<std::filesystem::path> files_;
   std::vector<std::shared_ptr<const SafetensorsFile>> readers_;  // beside files_
   std::map<std::string, size_t> entries_;                        // name -> place in files_
+  std::map<std::string, std::string> stored_names_;  // of renamed tensors: name -> as in the file
   std::map<std::string, std::string> metadata_;
 };
 

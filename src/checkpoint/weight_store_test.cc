@@ -140,6 +140,28 @@ TEST(WeightStoreTest, OpensOneFileByPathOrName) {
   EXPECT_TRUE(WeightStore::open(folder.path()).contains("d"));
 }
 
+TEST(WeightStoreTest, OpensAllShardsOfAStem) {
+  TemporaryFolder folder;
+  write_safetensors(folder / "part_2.safetensors", {{"b", filled({3}, 2)}});
+  write_safetensors(folder / "part_1.safetensors", {{"a", filled({2}, 1)}});
+  folder.write("other.safetensors", "of something else");
+  const WeightStore store = WeightStore::open_shards(folder.path(), "part");
+  EXPECT_EQ(store.names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(store.files().size(), 2u);
+  const TensorPlace place = store.place_of("b");
+  EXPECT_EQ(place.file, folder / "part_2.safetensors");
+  EXPECT_EQ(place.offset + place.bytes, std::filesystem::file_size(place.file));
+  EXPECT_EQ(place.shape, Shape{3});
+  expect_error(ErrorKind::not_found, {folder.path().string() + ": expected files none*.safetensors"},
+               [&] { WeightStore::open_shards(folder.path(), "none"); });
+  folder.write("part.safetensors.index.json", R"({"weight_map": {"a": "part_1.safetensors"}})");
+  expect_error(ErrorKind::bad_input, {"tensor \"b\"", "part.safetensors.index.json"},
+               [&] { WeightStore::open_shards(folder.path(), "part"); });
+  write_safetensors(folder / "part_3.safetensors", {{"a", filled({2}, 1)}});
+  expect_error(ErrorKind::bad_input, {"part_3.safetensors", "\"a\"", "part_1.safetensors"},
+               [&] { WeightStore::open_shards(folder.path(), "part"); });
+}
+
 TEST(WeightStoreTest, NamesAFolderWithoutWeights) {
   TemporaryFolder folder;
   expect_error(ErrorKind::not_found, {folder.path().string(), "*.safetensors"},

@@ -11,12 +11,13 @@ struct Row {
   size_t size;
 };
 
-constexpr std::array<Row, 15> kRows{{{DType::f64, "F64", 8},
+constexpr std::array<Row, 16> kRows{{{DType::f64, "F64", 8},
                                      {DType::f32, "F32", 4},
                                      {DType::f16, "F16", 2},
                                      {DType::bf16, "BF16", 2},
                                      {DType::f8_e4m3, "F8_E4M3", 1},
                                      {DType::f8_e5m2, "F8_E5M2", 1},
+                                     {DType::f8_e8m0, "F8_E8M0", 1},
                                      {DType::i64, "I64", 8},
                                      {DType::i32, "I32", 4},
                                      {DType::i16, "I16", 2},

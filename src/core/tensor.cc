@@ -29,6 +29,12 @@ Tensor Tensor::reshape(Shape shape) const {
   return Tensor(dtype_, std::move(shape), storage_, offset_);
 }
 
+Tensor Tensor::view_as(DType dtype) const {
+  MXDIT_CHECK(element_size(dtype) == element_size(dtype_), "[core] view: expected a dtype of ",
+              element_size(dtype_), " bytes, got ", name(dtype));
+  return Tensor(dtype, shape_, storage_, offset_);
+}
+
 Tensor Tensor::slice(int64_t begin, int64_t end) const {
   MXDIT_CHECK(shape_.rank() > 0 && 0 <= begin && begin <= end && end <= shape_[0],
               "[core] slice: expected rows of ", shape_, ", got ", begin, "..", end);

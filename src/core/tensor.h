@@ -65,6 +65,8 @@ class Tensor {
     return static_cast<T*>(pointer_);
   }
 
+  // The same bytes as another dtype of the same size.
+  Tensor view_as(DType dtype) const;
   // The same elements with another shape.
   Tensor reshape(Shape shape) const;
   // Rows begin..end-1 of the outermost axis, sharing memory.

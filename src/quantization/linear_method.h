@@ -52,6 +52,7 @@ struct LinearInfo {
   uint64_t resident_bytes = 0;  // memory beside the mapped checkpoint
   uint64_t mapped_bytes = 0;    // of the checkpoint's files that stay in use
   uint64_t working_bytes = 0;   // memory while it is prepared, given back afterwards
+  bool replaces_bias = false;   // as of the prepared layer
 };
 
 class LinearMethod {

@@ -23,12 +23,14 @@ def main():
     import make_manifest
     import make_noise
     import make_pipeline
+    import make_quantization
     import make_schedulers
     import make_tokenizer
     import make_umt5
     import make_vae
 
-    for module in (make_noise, make_schedulers, make_tokenizer, make_umt5, make_dit, make_vae, make_pipeline, make_manifest):
+    for module in (make_noise, make_schedulers, make_tokenizer, make_umt5, make_dit, make_vae, make_pipeline,
+                   make_quantization, make_manifest):
         print(module.__name__)
         module.main()
     return 0

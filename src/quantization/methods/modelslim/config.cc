@@ -111,7 +111,7 @@ class Config final : public QuantConfig {
       fail(ErrorKind::not_found, "[quantization] ", weights.path().string(), " tensor ", tensor,
            ": expected one, as ", description_->file, " says ", name, ", got none");
     }
-    const DType got = weights.entry_of(tensor).dtype;
+    const DType got = weights.place_of(tensor).dtype;
     const Type& type = *find_type(name);
     if (std::find(type.stored.begin(), type.stored.end(), got) != type.stored.end()) return;
     fail(ErrorKind::bad_input, "[quantization] ", weights.file_of(tensor).string(), " tensor ",

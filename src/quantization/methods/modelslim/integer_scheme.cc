@@ -109,7 +109,9 @@ class Int8Static final : public LinearMethod {
                       int64_t in_features) const override {
     const LayerTensors tensors(source, context_.type, *context_.description);
     const Stored stored = read(tensors, out_features, in_features);
-    return integer_info(backend, context_.type, kInt8Row, stored.weight);
+    LinearInfo info = integer_info(backend, context_.type, kInt8Row, stored.weight);
+    info.replaces_bias = true;
+    return info;
   }
 
  private:

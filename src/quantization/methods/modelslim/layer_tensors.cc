@@ -69,7 +69,7 @@ Tensor LayerTensors::get(const std::string& part, const std::vector<Form>& forms
     fail(ErrorKind::not_found, "[quantization] ", source_.weights->path().string(), " tensor ",
          tensor, " (", type_, "): expected ", form_text(forms[0].dtype, forms[0].shape),
          ", got none");
-  const SafetensorsEntry& entry = source_.weights->entry_of(tensor);
+  const TensorPlace entry = source_.weights->place_of(tensor);
   std::string expected;
   for (const Form& form : forms) {
     if (entry.dtype == form.dtype && entry.shape == form.shape) return source_.weights->get(tensor);
