@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "models/registry.h"
+#include "quantization/quantized_tensors.h"
 
 namespace mxdit {
 namespace {
@@ -83,7 +84,8 @@ std::vector<SurveyedLayer> survey_layers(const Checkpoint& checkpoint, Backend& 
   } else {
     MXDIT_CHECK(component == "transformer" || component == "transformer_2",
                 "[engine] survey: expected a text encoder or transformer, got ", component);
-    make_denoiser(class_name, source);
+    const auto network = make_denoiser(class_name, source);
+    refuse_unread_quantized(*source.weights, network->unused_tensors());
   }
   return found;
 }

@@ -1,7 +1,7 @@
 // FLOAT: layers that the checkpoint keeps plain.
+#include "quantization/configs/plain/config.h"
 #include "quantization/methods/modelslim/layer_tensors.h"
 #include "quantization/methods/modelslim/scheme.h"
-#include "quantization/methods/unquantized/method.h"
 
 namespace mxdit::modelslim {
 namespace {
@@ -15,13 +15,15 @@ class Float final : public LinearMethod {
                                           int64_t out_features,
                                           int64_t in_features) const override {
     check(source, out_features, in_features);
-    return plain_->prepare(backend, source, out_features, in_features);
+    return plain(source, out_features, in_features)
+        ->prepare(backend, source, out_features, in_features);
   }
 
   LinearInfo describe(const Backend& backend, const LinearSource& source, int64_t out_features,
                       int64_t in_features) const override {
     check(source, out_features, in_features);
-    return plain_->describe(backend, source, out_features, in_features);
+    return plain(source, out_features, in_features)
+        ->describe(backend, source, out_features, in_features);
   }
 
  private:
@@ -34,8 +36,12 @@ class Float final : public LinearMethod {
     tensors.get("weight", number_forms({out_features, in_features}));
   }
 
+  static std::shared_ptr<const LinearMethod> plain(const LinearSource& source, int64_t out_features,
+                                                   int64_t in_features) {
+    return plain_quantization().plan(source.layer, out_features, in_features).method;
+  }
+
   SchemeContext context_;
-  std::shared_ptr<const LinearMethod> plain_ = unquantized::make_method();
 };
 
 }  // namespace
