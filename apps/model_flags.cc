@@ -3,6 +3,18 @@
 #include <algorithm>
 
 namespace mxdit::cli {
+namespace {
+
+std::string quantization_help() {
+  std::string help = "Quantize the transformers at load, or say how they are stored:";
+  for (const QuantizationMethod& method : quantization_methods())
+    help += "\n  " + method.key + ": " + method.summary + " (" +
+            (method.online ? "at load" : "") + (method.online && method.offline ? ", " : "") +
+            (method.offline ? "stored" : "") + "; " + method.where + ")";
+  return help + "\n";
+}
+
+}  // namespace
 
 void declare_model_flags(FlagSet* flags, EngineOptions* engine) {
   flags->string(
@@ -17,8 +29,7 @@ void declare_model_flags(FlagSet* flags, EngineOptions* engine) {
                   &engine->component_paths[folder]);
   }
   flags->string({"--quantization", "KEY",
-                 "Quantize the transformers at load, or say how they are quantized.",
-                 "as the model declares"},
+                 quantization_help(), "as the model declares"},
                 &engine->quantization);
   flags->list({"--quantization-ignored-layers", "NAME...",
                "Layers to leave plain: whole dotted segments of their names.", ""},

@@ -147,6 +147,15 @@ std::string embedded_model_path();
 // What prompts of the embedded model may hold, for help texts; empty when it is not found.
 std::string embedded_model_prompt_help();
 
+// A key of --quantization (EngineOptions::quantization).
+struct QuantizationMethod {
+  std::string key, summary;
+  bool online = false;   // quantizes plain weights at load
+  bool offline = false;  // reads weights that were stored quantized
+  std::string where;     // devices it runs on: "cpu"
+};
+std::vector<QuantizationMethod> quantization_methods();
+
 // Library version, "0.1.0".
 std::string version();
 

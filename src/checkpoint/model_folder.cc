@@ -86,11 +86,17 @@ Component ModelFolder::component(const std::string& name) const {
   return component;
 }
 
-std::string ModelFolder::fingerprint() const {
+std::string ModelFolder::fingerprint(const std::map<std::string, fs::path>& weights) const {
   Fingerprint fingerprint;
   fingerprint.add_file(kIndexName, path_ / kIndexName);
   for (const auto& [name, ignored] : index_.components)
     fingerprint.add_folder(name, folder_of(name));
+  for (const auto& [name, path] : weights) {
+    if (is_folder(path))
+      fingerprint.add_folder(name + ":weights", path);
+    else
+      fingerprint.add_file(name + ":weights", path);
+  }
   return fingerprint.hex_digest();
 }
 

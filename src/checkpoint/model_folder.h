@@ -48,8 +48,9 @@ class ModelFolder {
   // Files up to 64 MiB count completely. Of larger ones only samples do, so that 56 GB of weights
   // take about a second: of safetensors the header and the first and last 64 KiB of every tensor,
   // of others the first and last MiB. It tells models apart; it does not prove integrity.
+  // Weights that replace those of components (name -> file or folder) count beside them.
   // Component folders have to exist. Errors: as of component(), and of WeightStore for headers.
-  std::string fingerprint() const;
+  std::string fingerprint(const std::map<std::string, std::filesystem::path>& weights = {}) const;
 
  private:
   std::filesystem::path folder_of(const std::string& name) const;

@@ -132,6 +132,18 @@ TEST_F(ModelFolderTest, FingerprintDependsOnContentOnly) {
                [&] { ModelFolder::open(copy.path()).fingerprint(); });
 }
 
+TEST_F(ModelFolderTest, FingerprintCountsReplacedWeights) {
+  const std::string fingerprint = open().fingerprint();
+  const auto file = folder_.write("elsewhere/w.safetensors", "one");
+  const std::string replaced = open().fingerprint({{"transformer", file}});
+  EXPECT_NE(replaced, fingerprint);
+  const auto copy = folder_.write("copy/other_name.safetensors", "one");
+  EXPECT_EQ(open().fingerprint({{"transformer", copy}}), replaced);
+  EXPECT_NE(open().fingerprint({{"transformer", file.parent_path()}}), fingerprint);
+  folder_.write("elsewhere/w.safetensors", "two");
+  EXPECT_NE(open().fingerprint({{"transformer", file}}), replaced);
+}
+
 std::string sampled(const fs::path& file) {
   Fingerprint fingerprint(1024);
   fingerprint.add_file("name", file);

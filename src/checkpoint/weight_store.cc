@@ -81,6 +81,13 @@ WeightStore WeightStore::open(const fs::path& path) {
   return store;
 }
 
+WeightStore WeightStore::open_files(const fs::path& path, const std::vector<fs::path>& files) {
+  WeightStore store;
+  store.path_ = path;
+  for (const fs::path& file : files) store.add_file(file);
+  return store;
+}
+
 WeightStore WeightStore::open_shards(const fs::path& folder, const std::string& stem) {
   WeightStore store;
   store.path_ = folder;
@@ -197,6 +204,16 @@ std::vector<std::string> WeightStore::names() const {
   std::vector<std::string> names;
   names.reserve(entries_.size());
   for (const auto& [name, file] : entries_) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> WeightStore::names_below(const std::string& scope) const {
+  const std::string begin = scope + ".";
+  std::vector<std::string> names;
+  for (auto it = entries_.lower_bound(begin); it != entries_.end(); ++it) {
+    if (it->first.compare(0, begin.size(), begin) != 0) break;
+    names.push_back(it->first.substr(begin.size()));
+  }
   return names;
 }
 

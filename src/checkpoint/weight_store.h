@@ -32,6 +32,11 @@ class WeightStore {
   // tensors: a difference means that they come from different saves.
   static WeightStore open(const std::filesystem::path& path);
 
+  // The tensors of exactly these files, as open() has them of an index's shards. `path` is what
+  // messages call the whole.
+  static WeightStore open_files(const std::filesystem::path& path,
+                                const std::vector<std::filesystem::path>& files);
+
   // The same tensors under other names; those that `names` (stored -> new) lacks keep theirs. Two
   // that would share a name are a defect of the caller.
   WeightStore renamed(const std::map<std::string, std::string>& names) const;
@@ -49,7 +54,7 @@ class WeightStore {
   // and got shape otherwise.
   Tensor get(const std::string& name, const Shape& shape) const;
 
-  // Where a tensor lies, for reading it piece by piece. Error{not_found} as get().
+  // Type, shape and where a tensor lies, from the header alone. Error{not_found} as get().
   TensorPlace place_of(const std::string& name) const;
 
   // A hint that the tensor's memory is not needed soon (SafetensorsFile::release); tensors handed
@@ -59,6 +64,8 @@ class WeightStore {
   const FileIdentity& identity_of(const std::string& name) const;
 
   std::vector<std::string> names() const;  // sorted
+  // Those that begin with `<scope>.`, sorted, without that beginning.
+  std::vector<std::string> names_below(const std::string& scope) const;
   const std::filesystem::path& file_of(const std::string& name) const;
   const std::vector<std::filesystem::path>& files() const noexcept { return files_; }
   const std::filesystem::path& path() const noexcept { return path_; }

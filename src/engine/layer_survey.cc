@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "models/registry.h"
+#include "quantization/quantized_tensors.h"
 
 namespace mxdit {
 namespace {
@@ -9,9 +10,11 @@ namespace {
 // Knows its extents and nothing else: the network is built, never run.
 class SurveyedLinear final : public PreparedLinear {
  public:
-  SurveyedLinear(int64_t out, int64_t in) : out_(out), in_(in) {}
+  SurveyedLinear(int64_t out, int64_t in, bool replaces_bias)
+      : out_(out), in_(in), replaces_bias_(replaces_bias) {}
   int64_t out_features() const noexcept override { return out_; }
   int64_t in_features() const noexcept override { return in_; }
+  bool replaces_bias() const noexcept override { return replaces_bias_; }
   std::string encoding_key() const override { return "surveyed"; }
   std::unique_ptr<EncodedActivation> encode(const Tensor&) const override { not_loaded(); }
   Tensor apply(const EncodedActivation&, const Tensor*, Activation) const override {
@@ -23,6 +26,7 @@ class SurveyedLinear final : public PreparedLinear {
     fail(ErrorKind::internal, "[engine] survey: expected a loaded layer, got one without weight");
   }
   int64_t out_, in_;
+  bool replaces_bias_;
 };
 
 class SurveyMethod final : public LinearMethod {
@@ -35,7 +39,8 @@ class SurveyMethod final : public LinearMethod {
                                           int64_t in_features) const override {
     found_.push_back({source.layer, out_features, in_features, name(), plan_.reason,
                       describe(backend, source, out_features, in_features)});
-    return std::make_unique<SurveyedLinear>(out_features, in_features);
+    return std::make_unique<SurveyedLinear>(out_features, in_features,
+                                            found_.back().info.replaces_bias);
   }
   LinearInfo describe(const Backend& backend, const LinearSource& source, int64_t out_features,
                       int64_t in_features) const override {
@@ -79,7 +84,8 @@ std::vector<SurveyedLayer> survey_layers(const Checkpoint& checkpoint, Backend& 
   } else {
     MXDIT_CHECK(component == "transformer" || component == "transformer_2",
                 "[engine] survey: expected a text encoder or transformer, got ", component);
-    make_denoiser(class_name, source);
+    const auto network = make_denoiser(class_name, source);
+    refuse_unread_quantized(*source.weights, network->unused_tensors());
   }
   return found;
 }

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 
+#include "checkpoint/weight_files.h"
 #include "core/error.h"
 #include "io/json_file.h"
 #include "models/registry.h"
 #include "quantization/configs/plain/config.h"
+#include "quantization/quantized_tensors.h"
 #include "schedulers/registry.h"
 
 namespace mxdit {
@@ -54,9 +56,10 @@ void Checkpoint::open_weights(const CheckpointOptions& options) {
   for (const char* name : kNetworks) {
     if (!components_.contains(name)) continue;
     const auto replaced = options.weights_paths.find(name);
-    weights_.emplace(name, WeightStore::open(replaced == options.weights_paths.end()
-                                                 ? component(name).folder
-                                                 : std::filesystem::path(replaced->second)));
+    weights_.emplace(name, replaced == options.weights_paths.end()
+                               ? WeightStore::open(component(name).folder)
+                               : open_replacement_weights(replaced->second));
+    if (replaced != options.weights_paths.end()) weights_paths_.emplace(name, replaced->second);
   }
 }
 
@@ -145,12 +148,14 @@ LoadedModel Checkpoint::load(Backend& backend, DType compute, const UnitProgress
     fail(ErrorKind::bad_input, "[engine] ", component("tokenizer").folder.string(),
          ": expected at most ", model.text_encoder->vocabulary(),
          " token ids (the text encoder's embedding), got ", model.tokenizer->vocabulary_size());
-  model.transformer = make_denoiser(class_of("transformer"), from("transformer"));
-  next();
-  if (traits_.two_experts) {
-    model.transformer_2 = make_denoiser(class_of("transformer_2"), from("transformer_2"));
+  const auto denoiser = [&](const char* name) {
+    auto network = make_denoiser(class_of(name), from(name));
+    refuse_unread_quantized(weights_.at(name), network->unused_tensors());
     next();
-  }
+    return network;
+  };
+  model.transformer = denoiser("transformer");
+  if (traits_.two_experts) model.transformer_2 = denoiser("transformer_2");
   model.vae = make_autoencoder(class_of("vae"), from("vae"));
   next();
   check_widths(model);

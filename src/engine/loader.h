@@ -53,7 +53,7 @@ class Checkpoint {
   bool has_two_experts() const { return traits_.two_experts; }
   CheckpointGeometry geometry() const;
   int64_t networks() const;  // steps of load()
-  std::string fingerprint() const { return folder_.fingerprint(); }
+  std::string fingerprint() const { return folder_.fingerprint(weights_paths_); }
 
   const Component& component(const std::string& name) const { return components_.at(name); }
   const WeightStore& weights(const std::string& component) const { return weights_.at(component); }
@@ -78,6 +78,7 @@ class Checkpoint {
   ModelFolder folder_;
   std::map<std::string, Component> components_;
   std::map<std::string, WeightStore> weights_;
+  std::map<std::string, std::filesystem::path> weights_paths_;  // of replaced weights
   std::map<std::string, ResolvedQuantization> quantization_;
   SamplingDefaults defaults_;
   ModelTraits traits_;

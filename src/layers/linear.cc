@@ -25,6 +25,7 @@ Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_
   prepared_ =
       plan.method->prepare(*source.backend, {source.weights, scope}, out_features, in_features);
   if (source.use != nullptr) source.use->add_layer(scope);
+  if (prepared_->replaces_bias()) return;
   const std::string name = scope + ".bias";
   if (bias == Bias::required || (bias == Bias::optional && source.weights->contains(name)))
     bias_ = load_parameter(source, name, {out_features});

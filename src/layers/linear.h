@@ -12,7 +12,8 @@ enum class Bias { none, required, optional };
 
 class Linear {
  public:
-  // Loads `<scope>.weight` [out, in] through the planned method and `<scope>.bias` [out] as f32.
+  // Loads `<scope>.weight` [out, in] through the planned method and `<scope>.bias` [out] as f32,
+  // unless the stored weight replaces it.
   Linear(const ModelSource& source, const std::string& scope, int64_t out_features,
          int64_t in_features, Bias bias);
 

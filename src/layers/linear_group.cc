@@ -22,4 +22,10 @@ std::vector<Tensor> LinearGroup::operator()(const Tensor& x) const {
   return results;
 }
 
+std::string LinearGroup::encoding_keys() const {
+  std::string keys;
+  for (const Linear& layer : layers_) keys += (keys.empty() ? "" : " ") + layer.encoding_key();
+  return keys;
+}
+
 }  // namespace mxdit

@@ -17,6 +17,9 @@ class LinearGroup {
   // x [..., in] -> one [..., out] per scope, in order.
   std::vector<Tensor> operator()(const Tensor& x) const;
 
+  // The encoding keys of all layers at the present step, in order.
+  std::string encoding_keys() const;
+
  private:
   std::vector<Linear> layers_;
 };

@@ -61,6 +61,9 @@ class Denoiser {
                                                             const Tensor& /*image*/) const {
     return nullptr;
   }
+  // Whether encode_context() would still give what it gave when it made `context`: a timestep policy
+  // may have changed the precision since. forward() takes an older one as it is.
+  virtual bool is_current(const TextContext& /*context*/) const { return true; }
   // Predicted velocity [B, out_channels, F, H, W] in the compute dtype.
   // Error{usage} when F, H, W are no multiples of the patch.
   virtual Tensor forward(const DenoiserInput& input, const CancelToken* cancel) const = 0;

@@ -32,6 +32,9 @@ class PreparedLinear {
   virtual std::string encoding_key() const = 0;
   // x [M, K] in the compute dtype.
   virtual std::unique_ptr<EncodedActivation> encode(const Tensor& x) const = 0;
+  // Whether the stored weight brings a bias of its own, which takes the place of the layer's: apply()
+  // then looks at none.
+  virtual bool replaces_bias() const noexcept { return false; }
   // act(x w^T + bias), [M, N] in the compute dtype of the encoded tensor.
   virtual Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const = 0;
 };
@@ -49,6 +52,7 @@ struct LinearInfo {
   uint64_t resident_bytes = 0;  // memory beside the mapped checkpoint
   uint64_t mapped_bytes = 0;    // of the checkpoint's files that stay in use
   uint64_t working_bytes = 0;   // memory while it is prepared, given back afterwards
+  bool replaces_bias = false;   // as of the prepared layer
 };
 
 class LinearMethod {

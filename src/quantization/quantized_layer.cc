@@ -17,50 +17,65 @@ struct QuantizedActivation final : EncodedActivation {
 
 class QuantizedLayer final : public PreparedLinear {
  public:
-  QuantizedLayer(Backend& backend, const QuantizedMatrix& weight, ActivationRecipe recipe,
+  QuantizedLayer(Backend& backend, const QuantizedMatrix& weight,
+                 std::vector<ActivationRecipe> recipes, std::function<size_t()> choose,
                  Tensor replaced_bias)
       : backend_(backend),
         weight_(backend.prepare_quantized(weight)),
-        recipe_(std::move(recipe)),
-        key_(recipe_.key()),
+        choose_(std::move(choose)),
         replaced_bias_(std::move(replaced_bias)) {
-    if (recipe_.smooth_scale.defined())
-      recipe_.smooth_scale = backend.from_host(recipe_.smooth_scale);
+    for (ActivationRecipe& recipe : recipes) {
+      std::string key = recipe.key();
+      if (recipe.smooth_scale.defined())
+        recipe.smooth_scale = backend.from_host(recipe.smooth_scale);
+      choices_.push_back({std::move(recipe), std::move(key)});
+    }
+    if (replaced_bias_.defined()) replaced_bias_ = backend.from_host(replaced_bias_);
   }
 
   int64_t out_features() const noexcept override { return weight_->out_features(); }
   int64_t in_features() const noexcept override { return weight_->in_features(); }
-  std::string encoding_key() const override { return key_; }
+  bool replaces_bias() const noexcept override { return replaced_bias_.defined(); }
+  std::string encoding_key() const override { return present().key; }
 
   std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+    const Choice& choice = present();
+    const ActivationRecipe& recipe = choice.recipe;
     auto result = std::make_unique<QuantizedActivation>();
     QuantizeOptions options;
-    options.round = recipe_.round;
-    options.static_scale = recipe_.static_scale;
-    options.static_offset = recipe_.static_offset;
-    if (recipe_.smooth_scale.defined()) options.smooth_scale = &recipe_.smooth_scale;
+    options.round = recipe.round;
+    options.static_scale = recipe.static_scale;
+    options.static_offset = recipe.static_offset;
+    if (recipe.smooth_scale.defined()) options.smooth_scale = &recipe.smooth_scale;
     const Tensor half = x.dtype() == DType::f16 ? x : ops::cast(backend_, x, DType::bf16);
-    result->x = ops::quantize(backend_, half, *recipe_.format, options);
-    if (recipe_.scale_in_weight) result->x.scale = Tensor();
+    result->x = ops::quantize(backend_, half, *recipe.format, options);
+    if (recipe.scale_in_weight) result->x.scale = Tensor();
     result->out_type = x.dtype();
-    result->key = key_;
+    result->key = choice.key;
     return result;
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
     const auto* encoded = dynamic_cast<const QuantizedActivation*>(&x);
-    MXDIT_CHECK(encoded != nullptr && encoded->key == key_,
-                "[quantization] quantized apply: expected an activation encoded as ", key_,
+    const std::string& key = present().key;
+    MXDIT_CHECK(encoded != nullptr && encoded->key == key,
+                "[quantization] quantized apply: expected an activation encoded as ", key,
                 ", got ", encoded == nullptr ? "one of another method" : encoded->key);
     if (replaced_bias_.defined()) bias = &replaced_bias_;
     return ops::quantized_linear(backend_, encoded->x, *weight_, bias, act, encoded->out_type);
   }
 
  private:
+  struct Choice {
+    ActivationRecipe recipe;
+    std::string key;
+  };
+  const Choice& present() const { return choices_.at(choose_ ? choose_() : 0); }
+
   Backend& backend_;
   std::shared_ptr<PreparedWeight> weight_;
-  ActivationRecipe recipe_;
-  std::string key_;
+  std::vector<Choice> choices_;
+  std::function<size_t()> choose_;
   Tensor replaced_bias_;
 };
 
@@ -83,8 +98,17 @@ std::string ActivationRecipe::key() const {
 std::unique_ptr<PreparedLinear> make_quantized_layer(Backend& backend, const QuantizedMatrix& weight,
                                                      ActivationRecipe recipe,
                                                      Tensor replaced_bias) {
-  return std::make_unique<QuantizedLayer>(backend, weight, std::move(recipe),
+  return std::make_unique<QuantizedLayer>(backend, weight,
+                                          std::vector<ActivationRecipe>{std::move(recipe)}, nullptr,
                                           std::move(replaced_bias));
+}
+
+std::unique_ptr<PreparedLinear> make_quantized_layer(Backend& backend, const QuantizedMatrix& weight,
+                                                     std::vector<ActivationRecipe> recipes,
+                                                     std::function<size_t()> choose) {
+  MXDIT_CHECK(!recipes.empty(), "[quantization] layer: expected a recipe, got none");
+  return std::make_unique<QuantizedLayer>(backend, weight, std::move(recipes), std::move(choose),
+                                          Tensor());
 }
 
 }  // namespace mxdit

@@ -2,8 +2,10 @@
 // another (usually the same) at run time. Methods differ in where the weight comes from.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "quantization/linear_method.h"
 
@@ -25,10 +27,16 @@ struct ActivationRecipe {
 };
 
 // Inputs in f32 are rounded to bf16 before they are encoded, as the reference system does; the
-// result has the input's dtype. `weight` is on the device. A `replaced_bias` (f32 [N], may be
+// result has the input's dtype. `weight` is on the device. A `replaced_bias` (f32 [N], host, may be
 // undefined) takes the place of the bias that apply() is given.
 std::unique_ptr<PreparedLinear> make_quantized_layer(Backend& backend, const QuantizedMatrix& weight,
                                                      ActivationRecipe recipe,
                                                      Tensor replaced_bias = {});
+
+// The same weight with several recipes, of which choose() names the present one (its place): a
+// timestep policy changes it between steps, never between encode and apply.
+std::unique_ptr<PreparedLinear> make_quantized_layer(Backend& backend, const QuantizedMatrix& weight,
+                                                     std::vector<ActivationRecipe> recipes,
+                                                     std::function<size_t()> choose);
 
 }  // namespace mxdit

@@ -6,6 +6,7 @@
 #include "quantization/methods/modelopt_fp4/method.h"
 #include "quantization/methods/modelopt_fp8/method.h"
 #include "quantization/methods/mxfp4/method.h"
+#include "quantization/methods/modelslim/config.h"
 #include "quantization/methods/mxfp4_npu/method.h"
 #include "quantization/methods/mxfp8/method.h"
 
@@ -19,6 +20,7 @@ std::span<const QuantizationKey* const> quantization_keys() {
       &kModeloptFp4Key,
       &kModeloptFp8Key,
       &kMxfp4Key,
+      &kModelslimKey,
       &kMxfp4NpuKey,
       &kMxfp8Key,
   };

@@ -76,6 +76,15 @@ TEST_F(UnquantizedTest, NamesWhatIsWrong) {
   EXPECT_THAT(message, HasSubstr(file_.filename().string()));
 }
 
+TEST_F(UnquantizedTest, RefusesScales) {
+  write_safetensors(file_, {{"a.weight", tensor(DType::f8_e4m3, {2, 3})},
+                            {"a.weight_scale", tensor(DType::f32, {2, 1})}});
+  weights_.emplace(WeightStore::open(file_));
+  EXPECT_THAT(refusal(ErrorKind::bad_input, "a", 2, 3),
+              HasSubstr("tensor a.weight_scale: expected none beside a layer that is loaded plain, "
+                        "got F32 [2, 1]"));
+}
+
 TEST_F(UnquantizedTest, RefusesForeignEncodings) {
   struct Foreign final : EncodedActivation {};
   const auto linear = prepare("a", 2, 3);

@@ -4,11 +4,13 @@
 //   1. --quantization KEY (with modelslim: the description in the component's folder);
 //   2. the component folder's quant_model_description*.json;
 //   3. config.json's quantization_config;
-//   4. with a weights path of its own: that folder's description, config.json, and the safetensors
-//      metadata (_quantization_metadata, quantization_config);
-//   5. the tensors' dtypes: quantized tensors that nothing declares are an error;
-//   6. plain.
-// Two sources that disagree are an error that names both.
+//   4. with a weights path of its own: that folder's description and config.json;
+//   5. the safetensors metadata (_quantization_metadata, quantization_config);
+//   6. the tensors: quantized ones that nothing declares are an error, as are only plain ones where a
+//      method is declared. Weights in fp8 count as plain when no tensor of the checkpoint is a scale:
+//      a cast of plain weights has none, and whatever quantized them would have left some;
+//   7. plain.
+// All that is found has to agree: two sources that do not are an error that names both.
 #pragma once
 
 #include <filesystem>
@@ -48,7 +50,8 @@ struct ResolvedQuantization {
   std::vector<std::string> considered;  // one line per step looked at, in order
 };
 
-// Errors: unsupported for an unknown key or type, bad_input for files that contradict each other.
+// Errors: unsupported for an unknown key or type; bad_input for files, tensors and flags that contradict
+// each other; not_found for a description that is asked for; usage for a flag without effect.
 ResolvedQuantization resolve_quantization(const QuantizationRequest& request,
                                           const QuantizationSubject& subject);
 

@@ -57,15 +57,16 @@ class Loop {
     std::shared_ptr<const TextContext> context;
   };
 
-  // What depends on the text alone is computed once per expert, not once per step.
+  // What depends on the text alone is computed once per expert and precision, not once per step.
   void prepare(const Denoiser& model) {
-    if (prepared_for_ == &model) return;
-    prepared_for_ = &model;
     for (Condition* condition : {&text_, &negative_text_}) {
-      condition->context.reset();
-      if (condition->text.defined())
-        condition->context = model.encode_context(condition->text, Tensor());
+      if (!condition->text.defined()) continue;
+      std::shared_ptr<const TextContext>& context = condition->context;
+      if (prepared_for_ == &model && (context == nullptr || model.is_current(*context))) continue;
+      context.reset();  // before the new one takes memory
+      context = model.encode_context(condition->text, Tensor());
     }
+    prepared_for_ = &model;
   }
 
   Tensor predict(const Denoiser& model, const Tensor& input, float timestep,

@@ -4,7 +4,9 @@
 
 #include "backend/registry.h"
 #include "io/safetensors.h"
+#include "schedulers/registry.h"
 #include "stages/decode.h"
+#include "stages/denoise.h"
 #include "stages/prepare_latents.h"
 #include "stages/trace.h"
 
@@ -73,6 +75,61 @@ TEST(TraceTest, JoinsRowsOfVideos) {
   EXPECT_EQ(joined.as<float>()[0], 1.0f);
   EXPECT_EQ(joined.as<float>()[3], 2.0f);
   EXPECT_EQ(file.metadata().at("prompt"), "a");
+}
+
+// Quantizes its context by the step, as a timestep policy does: another way in steps 2 and 3.
+class SteppedDenoiser final : public Denoiser {
+ public:
+  explicit SteppedDenoiser(std::shared_ptr<const StepClock> clock) : clock_(std::move(clock)) {}
+  int64_t in_channels() const override { return 1; }
+  int64_t out_channels() const override { return 1; }
+  int64_t text_width() const override { return 2; }
+  std::array<int64_t, 3> patch_size() const override { return {1, 1, 1}; }
+  std::shared_ptr<const TextContext> encode_context(const Tensor&, const Tensor&) const override {
+    ++encoded;
+    auto context = std::make_shared<Context>();
+    context->precision = precision();
+    return context;
+  }
+  bool is_current(const TextContext& context) const override {
+    return static_cast<const Context&>(context).precision == precision();
+  }
+  Tensor forward(const DenoiserInput& input, const CancelToken*) const override {
+    EXPECT_EQ(static_cast<const Context&>(*input.context).precision, precision());
+    return input.latents;
+  }
+
+  mutable int encoded = 0;
+
+ private:
+  struct Context final : TextContext {
+    int precision = 0;
+  };
+  int precision() const { return clock_->step() / 2 == 1 ? 8 : 4; }
+
+  std::shared_ptr<const StepClock> clock_;
+};
+
+TEST(DenoiseTest, EncodesTextsAgainWhenThePrecisionChanges) {
+  const auto backend = make_backend("cpu", {});
+  const auto clock = std::make_shared<StepClock>();
+  const SteppedDenoiser denoiser(clock);
+  const auto scheduler =
+      make_scheduler({{"_class_name", "FlowMatchEulerDiscreteScheduler"}}, "scheduler_config.json");
+  Components components;
+  components.backend = backend.get();
+  components.transformer = &denoiser;
+  components.scheduler = scheduler.get();
+  components.clock = clock.get();
+  RunState state;
+  state.params.num_inference_steps = 6;
+  state.params.guidance_scale = 2;
+  for (Tensor* tensor : {&state.prompt_embeds, &state.negative_prompt_embeds, &state.latents}) {
+    *tensor = Tensor::host(DType::f32, tensor == &state.latents ? Shape{1, 1, 1, 2, 2} : Shape{1, 3, 2});
+    std::fill_n(tensor->as_mutable<float>(), tensor->elements(), 0.5f);
+  }
+  Denoise().run(components, {}, state);
+  EXPECT_EQ(denoiser.encoded, 3 * 2);  // steps 0 and 1, 2 and 3, 4 and 5; both texts
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 #include "core/error.h"
 #include "io/json_file.h"
 #include "io/safetensors.h"
+#include "quantization/declaration.h"
+#include "quantization/methods/modelslim/config.h"
+#include "quantization/registry.h"
 
 namespace mxdit::fuzz {
 namespace {
@@ -62,6 +65,27 @@ void run_description(std::string_view text) {
   });
 }
 
+// Configs take the declaration apart when they are made and when they plan.
+void plan_layers(const Json& content, std::unique_ptr<QuantConfig> (*make)(const ConfigArguments&)) {
+  ConfigArguments arguments;
+  arguments.declaration = &content;
+  arguments.declared_in = "fuzz.json";
+  const std::unique_ptr<QuantConfig> config = make(arguments);
+  const auto plan = [&](const std::string& layer) {
+    accepted([&] { require(config->plan(layer, 64, 512).method != nullptr); });
+  };
+  plan("proj_out");
+  plan("blocks.0.attn1.to_q");
+  if (!content.is_object()) return;
+  for (const auto& [key, value] : content.items()) plan(key.substr(0, key.rfind('.')));
+}
+
+void plan_declared(const std::optional<Declaration>& declaration) {
+  if (!declaration) return;
+  const QuantizationKey& key = find_quantization_key(declaration->method, "fuzz.json");
+  plan_layers(declaration->content, key.make);
+}
+
 }  // namespace
 
 void run_safetensors(const uint8_t* data, size_t size) {
@@ -91,6 +115,19 @@ void run_json(const uint8_t* data, size_t size) {
       for (const auto& [key, value] : json.items()) read_all_types(json, key);
     accepted([&] { parse_weight_map(json, "fuzz.json"); });
     accepted([&] { parse_model_index(json, "fuzz.json"); });
+  });
+}
+
+void run_quantization(const uint8_t* data, size_t size) {
+  accepted([&] {
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    const Json json = parse_json(text, "fuzz.json");
+    accepted([&] { plan_layers(json, modelslim::make_config); });
+    accepted([&] { plan_declared(config_declaration(json, "fuzz.json")); });
+    for (const char* key : {"quantization_config", "_quantization_metadata"})
+      accepted([&] {
+        plan_declared(metadata_declaration({{key, text}}, {"proj_out.weight", "a.bias"}, "fuzz"));
+      });
   });
 }
 

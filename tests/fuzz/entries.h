@@ -16,4 +16,8 @@ void run_safetensors(const uint8_t* data, size_t size);
 // exporter's description.
 void run_json(const uint8_t* data, size_t size);
 
+// What declares a quantization: a description of msmodelslim, a config.json with a quantization_config,
+// the metadata of weights; and the plans that follow for a few layers.
+void run_quantization(const uint8_t* data, size_t size);
+
 }  // namespace mxdit::fuzz

@@ -116,6 +116,9 @@ TEST(FuzzCorpus, Safetensors) {
 TEST(FuzzCorpus, Json) {
   run_all("json", run_json);
 }
+TEST(FuzzCorpus, Quantization) {
+  run_all("quantization", run_quantization);
+}
 
 }  // namespace
 }  // namespace mxdit::fuzz

@@ -9,7 +9,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${MXDIT_FUZZ_BUILD:-$root/build/fuzz}
 
 [ -f "$build/CMakeCache.txt" ] || (cd "$root" && cmake --preset fuzz)
-targets="fuzz_safetensors fuzz_json"
+targets="fuzz_safetensors fuzz_json fuzz_quantization"
 cmake --build "$build" --target $targets
 mkdir -p "$build/findings"
 for target in $targets; do

@@ -69,6 +69,10 @@ ContextKeys CrossAttention::keys(const Tensor& text, const Tensor& image) const 
   return keys;
 }
 
+std::string CrossAttention::keys_encoding() const {
+  return kv_.encoding_keys() + (added_ ? " " + added_->kv.encoding_keys() : "");
+}
+
 Tensor CrossAttention::operator()(const Tensor& x, const ContextKeys& keys) const {
   const AttentionParams params{logit_scale(head_size_), nullptr, {}};
   const Tensor q = split_heads(norm_q_(q_(x)));

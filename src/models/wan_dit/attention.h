@@ -38,6 +38,8 @@ class CrossAttention {
 
   // text [B, L, D]; image [B, I, D] or undefined: only with added projections.
   ContextKeys keys(const Tensor& text, const Tensor& image) const;
+  // How keys() quantizes its inputs at the present step.
+  std::string keys_encoding() const;
   // x [B, S, D] -> [B, S, D].
   Tensor operator()(const Tensor& x, const ContextKeys& keys) const;
 

@@ -15,6 +15,7 @@ namespace {
 struct Context final : TextContext {
   const Transformer* model = nullptr;
   int64_t batch = 0;
+  std::string key;  // of the precision the blocks' keys and values were computed in
   std::vector<ContextKeys> blocks;
 };
 
@@ -87,6 +88,7 @@ std::shared_ptr<const TextContext> Transformer::encode_context(const Tensor& tex
   auto context = std::make_shared<Context>();
   context->model = this;
   context->batch = text.dim(0);
+  context->key = context_key();
   Tensor embedded = embedding_->text(ops::cast(backend_, text, compute_));
   Tensor embedded_image = embed_image(image, text.dim(0));
   // diffusers joins image and prompt and takes the last 512 tokens for the prompt, the length its
@@ -100,6 +102,18 @@ std::shared_ptr<const TextContext> Transformer::encode_context(const Tensor& tex
   for (const Block& block : blocks_)
     context->blocks.push_back(block.cross_attention().keys(embedded, embedded_image));
   return context;
+}
+
+// Encodings are named by all that decides them, so equal names mean equal keys and values.
+std::string Transformer::context_key() const {
+  std::string key;
+  for (const Block& block : blocks_) key += block.cross_attention().keys_encoding() + "\n";
+  return key;
+}
+
+bool Transformer::is_current(const TextContext& context) const {
+  const auto* own = dynamic_cast<const Context*>(&context);
+  return own != nullptr && own->model == this && own->key == context_key();
 }
 
 Tensor Transformer::output(const Tensor& x, const Conditioning& conditioning) const {

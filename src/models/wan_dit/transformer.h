@@ -27,12 +27,14 @@ class Transformer final : public Denoiser {
   // Keys and values of all blocks: 2 * blocks * B * L * D elements of the compute dtype.
   std::shared_ptr<const TextContext> encode_context(const Tensor& text,
                                                     const Tensor& image) const override;
+  bool is_current(const TextContext& context) const override;
   Tensor forward(const DenoiserInput& input, const CancelToken* cancel) const override;
   std::vector<std::string> unused_tensors() const override { return unused_; }
 
  private:
   void load(const ModelSource& source);
   void check_input(const DenoiserInput& input) const;
+  std::string context_key() const;
   Tensor embed_image(const Tensor& image, int64_t batch) const;
   Tensor output(const Tensor& x, const Conditioning& conditioning) const;
 

@@ -4,6 +4,8 @@
 
 #include "models/golden_model.h"
 #include "models/registry.h"
+#include "quantization/methods/unquantized/method.h"
+#include "quantization/step_clock.h"
 
 namespace mxdit {
 namespace {
@@ -91,6 +93,79 @@ TEST(WanTransformer, ContextReplacesTextAndImage) {
   EXPECT_EQ(files.host(model.forward(input, nullptr)), expected);
   const wan_dit::Transformer other(files.source());
   EXPECT_THROW(other.forward(input, nullptr), Error);
+}
+
+// The plain method, with an encoding that changes between steps as a timestep policy makes it.
+class SteppedMethod final : public LinearMethod {
+ public:
+  explicit SteppedMethod(const StepClock& clock) : clock_(clock) {}
+  std::string name() const override { return "stepped"; }
+  std::unique_ptr<PreparedLinear> prepare(Backend& backend, const LinearSource& source, int64_t out,
+                                          int64_t in) const override {
+    return std::make_unique<Layer>(plain_->prepare(backend, source, out, in), clock_);
+  }
+  LinearInfo describe(const Backend& backend, const LinearSource& source, int64_t out,
+                      int64_t in) const override {
+    return plain_->describe(backend, source, out, in);
+  }
+
+ private:
+  class Layer final : public PreparedLinear {
+   public:
+    Layer(std::unique_ptr<PreparedLinear> inner, const StepClock& clock)
+        : inner_(std::move(inner)), clock_(clock) {}
+    int64_t out_features() const noexcept override { return inner_->out_features(); }
+    int64_t in_features() const noexcept override { return inner_->in_features(); }
+    std::string encoding_key() const override { return clock_.step() == 0 ? "first" : "later"; }
+    std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+      return inner_->encode(x);
+    }
+    Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
+      return inner_->apply(x, bias, act);
+    }
+
+   private:
+    std::unique_ptr<PreparedLinear> inner_;
+    const StepClock& clock_;
+  };
+
+  std::shared_ptr<const LinearMethod> plain_ = unquantized::make_method();
+  const StepClock& clock_;
+};
+
+class SteppedConfig final : public QuantConfig {
+ public:
+  // `suffix`: end of the names of the layers whose encoding changes.
+  SteppedConfig(const StepClock& clock, std::string suffix)
+      : method_(std::make_shared<SteppedMethod>(clock)), suffix_(std::move(suffix)) {}
+  std::string name() const override { return "stepped"; }
+  LinearPlan plan(const std::string& layer, int64_t out, int64_t in) const override {
+    if (layer.ends_with(suffix_)) return {method_, "test"};
+    return plain_quantization().plan(layer, out, in);
+  }
+
+ private:
+  std::shared_ptr<const LinearMethod> method_;
+  std::string suffix_;
+};
+
+TEST(WanTransformer, ContextAgesWithItsPrecision) {
+  for (const char* suffix : {"attn2.to_k", "attn2.to_q"}) {
+    golden::Model files("dit/t2v", {});
+    StepClock clock;
+    const SteppedConfig config(clock, suffix);
+    ModelSource source = files.source();
+    source.quantization = &config;
+    const wan_dit::Transformer model(source), other(source);
+    const auto context = model.encode_context(read_input(files, "f3_4x6").text, Tensor());
+    EXPECT_TRUE(model.is_current(*context));
+    EXPECT_FALSE(other.is_current(*context));
+    clock.set(1);
+    // Queries are no part of what the context holds.
+    EXPECT_EQ(model.is_current(*context), suffix == std::string("attn2.to_q"));
+    clock.set(0);
+    EXPECT_TRUE(model.is_current(*context));
+  }
 }
 
 template <typename Call>

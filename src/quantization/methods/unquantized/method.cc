@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "ops/ops.h"
+#include "quantization/quantized_tensors.h"
 
 namespace mxdit::unquantized {
 
@@ -67,6 +68,17 @@ class Method final : public LinearMethod {
   }
 
  private:
+  // A weight that comes with scales must not be read without them.
+  static void refuse_scales(const LinearSource& source) {
+    for (const std::string& part : source.weights->names_below(source.layer)) {
+      const TensorPlace place = source.weights->place_of(source.layer + "." + part);
+      if (is_quantized_tensor(source.layer + "." + part, place.dtype))
+        fail(ErrorKind::bad_input, "[quantization] ", place.file.string(), " tensor ",
+             source.layer, ".", part, ": expected none beside a layer that is loaded plain, got ",
+             mxdit::name(place.dtype), " ", place.shape);
+    }
+  }
+
   static Tensor stored_weight(const LinearSource& source, int64_t out_features,
                               int64_t in_features) {
     const std::string tensor = source.layer + ".weight";
@@ -75,6 +87,7 @@ class Method final : public LinearMethod {
       fail(ErrorKind::unsupported, "[quantization] ", source.weights->file_of(tensor).string(),
            " tensor ", tensor, ": expected F32, F16, BF16, F8_E4M3 or F8_E5M2, got ",
            mxdit::name(weight.dtype()));
+    refuse_scales(source);
     return weight;
   }
 };

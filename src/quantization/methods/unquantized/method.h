@@ -7,8 +7,8 @@
 
 namespace mxdit::unquantized {
 
-// Reads `<layer>.weight` [out, in]. Errors of prepare: not_found, bad_input for another shape,
-// unsupported for another dtype.
+// Reads `<layer>.weight` [out, in]. Errors of prepare: not_found, bad_input for another shape and for
+// scales or other quantized tensors beside it, unsupported for another dtype.
 std::shared_ptr<const LinearMethod> make_method();
 
 }  // namespace mxdit::unquantized
