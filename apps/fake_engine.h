@@ -6,6 +6,7 @@
 
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
+#include "mxdit/repack.h"
 
 namespace mxdit::cli {
 
@@ -16,6 +17,10 @@ struct FakeEngine {
   std::vector<std::string> operations;  // of mxdit op: name, files, settings
   std::function<void(const Progress&)> in_step;  // called in every denoising step
   std::function<void()> in_load;
+
+  RepackOptions repack_options;
+  RepackSummary repack_summary;  // returned, with the output path of the options
+  std::function<void()> in_repack;
 };
 
 // The one instance; tests reset it.

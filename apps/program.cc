@@ -9,6 +9,7 @@
 #include "mxdit/engine.h"
 #include "nearest_name.h"
 #include "op_command.h"
+#include "repack_command.h"
 
 namespace mxdit::cli {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
     {"op", "run a quantized operator on safetensors files", run_op},
+    {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
 };
 
 void print_help(std::ostream& out) {
