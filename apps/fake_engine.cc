@@ -1,5 +1,7 @@
 #include "fake_engine.h"
 
+#include "mxdit/inspect.h"
+
 namespace mxdit {
 
 namespace cli {
@@ -96,6 +98,11 @@ void note(const char* operation, const std::string& in, const std::string& out,
 }
 
 }  // namespace
+
+ModelReport inspect_model(const EngineOptions& options) {
+  cli::fake_engine().options = options;
+  return {};
+}
 
 std::vector<std::string> operator_formats() { return {"mxfp4_dual", "mxfp8"}; }
 void quantize_file(const std::string& in, const std::string& out, const std::string& format,

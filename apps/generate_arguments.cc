@@ -5,6 +5,7 @@
 
 #include "app_error.h"
 #include "flag_help.h"
+#include "model_flags.h"
 #include "prompt_list.h"
 
 namespace mxdit::cli {
@@ -36,9 +37,6 @@ std::function<void(int64_t)> to_int(Field* field) {
 template <typename Field>
 std::function<void(double)> to_double(Field* field) {
   return [field](double value) { *field = value; };
-}
-std::function<void(const std::string&)> to_text(std::string* field) {
-  return [field](const std::string& value) { *field = value; };
 }
 
 void declare_prompts(FlagSet* flags, Draft* draft) {
@@ -118,42 +116,8 @@ void declare_size(FlagSet* flags, Draft* draft) {
 void declare_model(FlagSet* flags, Draft* draft) {
   EngineOptions& engine = draft->result.engine;
   flags->group("Model and machine");
-  flags->string(
-      {"--model-path", "DIR", "A model folder in diffusers' layout.", "the embedded model"},
-      &engine.model_path);
-  for (const char* component :
-       {"transformer", "transformer-2", "vae", "text-encoder", "tokenizer", "scheduler"}) {
-    const std::string flag = component;
-    std::string folder = flag;
-    std::replace(folder.begin(), folder.end(), '-', '_');
-    flags->string({"--" + flag + "-path", "DIR", "Replaces the model's folder " + folder + ".", ""},
-                  &engine.component_paths[folder]);
-  }
-  flags->string({"--quantization", "KEY",
-                 "Quantize the transformers at load, or say how they are quantized.",
-                 "as the model declares"},
-                &engine.quantization);
-  flags->list({"--quantization-ignored-layers", "NAME...",
-               "Layers to leave plain: whole dotted segments of their names.", ""},
-              &engine.quantization_ignored_layers);
-  flags->string({"--quantization-cache", "DIR",
-                 "Keep what was quantized at load, for the next start.", "off"},
-                &engine.quantization_cache);
-  for (const char* component : {"transformer", "transformer-2"}) {
-    std::string name = component;
-    std::replace(name.begin(), name.end(), '-', '_');
-    flags->string({std::string("--") + component + "-weights-path", "PATH",
-                   "Weights in place of those in " + name + ": a file or a folder.", ""},
-                  &engine.weights_paths[name]);
-  }
-  flags->choice({"--dtype", "TYPE", "Compute type: fp32 or bf16.", "bf16"}, {"fp32", "bf16"},
-                to_text(&engine.dtype));
-  flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &engine.device);
-  flags->string(
-      {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512.", "the best one"},
-      &engine.isa);
-  flags->integer({"--threads", "N", "Threads; 0 is one per processor.", "0"}, 0, 4096,
-                 to_int(&engine.threads));
+  declare_model_flags(flags, &engine);
+  declare_machine_flags(flags, &engine);
   flags->number({"--max-memory", "GIB",
                  "Refuse a run that needs more, before it loads.", "what is available"},
                 0.001, 1 << 20, [&engine](double gib) {
@@ -330,10 +294,7 @@ void settle(const FlagSet& flags, Draft* draft) {
     draft->result.request.width = size.width;
     draft->result.request.height = size.height;
   }
-  auto& components = draft->result.engine.component_paths;
-  std::erase_if(components, [](const auto& entry) { return entry.second.empty(); });
-  std::erase_if(draft->result.engine.weights_paths,
-                [](const auto& entry) { return entry.second.empty(); });
+  settle_model_flags(&draft->result.engine);
   if (draft->result.output.folder.empty()) draft->result.output.save = false;
 }
 

@@ -6,6 +6,7 @@
 #include "app_error.h"
 #include "command.h"
 #include "generate_command.h"
+#include "inspect_command.h"
 #include "mxdit/engine.h"
 #include "nearest_name.h"
 #include "op_command.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
+    {"inspect", "show what a model consists of and how its layers run", run_inspect},
     {"op", "run a quantized operator on safetensors files", run_op},
     {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
 };

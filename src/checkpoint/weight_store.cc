@@ -176,7 +176,7 @@ Tensor WeightStore::get(const std::string& name, const Shape& shape) const {
 TensorPlace WeightStore::place_of(const std::string& name) const {
   const fs::path& file = file_of(name);
   const SafetensorsHeader& header = readers_[entries_.at(name)]->header();
-  const SafetensorsEntry& entry = header.tensors.at(name);
+  const SafetensorsEntry& entry = header.tensors.at(stored_name(name));
   return {file, header.data_start + entry.begin, entry.end - entry.begin, entry.dtype, entry.shape};
 }
 

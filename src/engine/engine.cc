@@ -5,7 +5,7 @@
 
 #include "backend/registry.h"
 #include "core/error.h"
-#include "engine/loader.h"
+#include "engine/checkpoint_options.h"
 #include "engine/memory_plan.h"
 #include "engine/request.h"
 #include "io/safetensors.h"
@@ -14,24 +14,6 @@
 
 namespace mxdit {
 namespace {
-
-DType parse_compute(const std::string& text) {
-  if (text == "fp32") return DType::f32;
-  if (text == "bf16") return DType::bf16;
-  fail(ErrorKind::usage, "[engine] --dtype: expected fp32 or bf16, got \"", text, "\"");
-}
-
-CheckpointOptions checkpoint_options(const EngineOptions& given,
-                                     std::shared_ptr<const StepClock> clock) {
-  CheckpointOptions options;
-  options.path = given.model_path.empty() ? embedded_model_path() : given.model_path;
-  options.component_paths = given.component_paths;
-  options.weights_paths = given.weights_paths;
-  options.quantization = {given.quantization, given.quantization_ignored_layers,
-                          given.quantization_cache};
-  options.clock = std::move(clock);
-  return options;
-}
 
 std::string number(double value) {
   std::ostringstream out;
@@ -139,15 +121,8 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
 EngineInfo Engine::info() const {
-  EngineInfo info;
-  info.embedded = state_->options.model_path.empty();
-  info.model_name = state_->checkpoint.defaults().family;
-  info.model_path = state_->checkpoint.folder().path().string();
-  if (state_->hash.empty()) state_->hash = state_->checkpoint.folder().fingerprint();
-  info.model_hash = state_->hash;
-  info.device = state_->backend->description();
-  info.dtype = state_->options.dtype;
-  return info;
+  if (state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
+  return describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
 }
 
 GenerateRequest Engine::resolve(const GenerateRequest& request) const {
@@ -159,7 +134,7 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   State& state = *state_;
   RunState run;
   run.params = state.resolve(request);
-  check_memory(plan_memory(state.checkpoint, run.params, state.compute),
+  check_memory(plan_memory(state.checkpoint, *state.backend, run.params, state.compute),
                state.options.max_memory_bytes, state.options.log);
   RunContext context{&progress, cancel, &state.options.log};
   context.videos = static_cast<int>(run.params.videos());

@@ -53,6 +53,7 @@ class Checkpoint {
   bool has_two_experts() const { return traits_.two_experts; }
   CheckpointGeometry geometry() const;
   int64_t networks() const;  // steps of load()
+  std::string fingerprint() const { return folder_.fingerprint(); }
 
   const Component& component(const std::string& name) const { return components_.at(name); }
   const WeightStore& weights(const std::string& component) const { return weights_.at(component); }
@@ -65,8 +66,10 @@ class Checkpoint {
   LoadedModel load(Backend& backend, DType compute, const UnitProgress& step) const;
   std::unique_ptr<Scheduler> make_scheduler(const SamplingParams& params) const;
 
- private:
+  // What a component is built from; lives no longer than the checkpoint.
   ModelSource source(const std::string& component, Backend& backend, DType compute) const;
+
+ private:
   void open_weights(const CheckpointOptions& options);
   void resolve(const CheckpointOptions& options);
   void read_defaults();

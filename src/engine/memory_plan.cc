@@ -4,7 +4,9 @@
 #include <iomanip>
 
 #include "core/error.h"
+#include "engine/layer_survey.h"
 #include "models/footprint.h"
+#include "quantization/configs/plain/config.h"
 #include "pipelines/memory_use.h"
 
 namespace mxdit {
@@ -21,21 +23,26 @@ ConfigFile config_of(const Checkpoint& checkpoint, const std::string& name) {
   return {component.class_name, &component.config, component.config_file};
 }
 
-// Convolution kernels are reordered in memory, as f32 at most; other weights stay in the file.
-uint64_t repacked_bytes(const WeightStore& weights) {
-  uint64_t bytes = 0;
-  for (const std::string& name : weights.names()) {
-    const Tensor tensor = weights.get(name);
-    if (tensor.shape().rank() >= 4) bytes += static_cast<uint64_t>(tensor.elements()) * 4;
-  }
-  return bytes;
-}
-
 uint64_t frames_bytes(const SamplingParams& params) {
   const uint64_t pixels = static_cast<uint64_t>(params.width) *
                           static_cast<uint64_t>(params.height) *
                           static_cast<uint64_t>(params.num_frames);
   return pixels * 3 * static_cast<uint64_t>(params.videos());  // 8 bit, all videos of the call
+}
+
+// What quantizing at load keeps in memory, and what preparing the largest layer takes besides.
+void add_quantized_weights(const Checkpoint& checkpoint, Backend& backend, DType compute,
+                           MemoryPlan& plan) {
+  uint64_t working = 0;
+  for (const char* name : {"transformer", "transformer_2"}) {
+    if (name == std::string("transformer_2") && !checkpoint.has_two_experts()) continue;
+    if (checkpoint.quantization(name).config->name() == plain_quantization().name()) continue;
+    for (const SurveyedLayer& layer : survey_layers(checkpoint, backend, compute, name)) {
+      plan.resident_bytes += layer.info.resident_bytes;
+      working = std::max(working, layer.info.working_bytes);
+    }
+  }
+  if (working > 0) plan.stages.push_back({"LoadingStage", working});
 }
 
 std::string gib(uint64_t bytes) {
@@ -46,13 +53,23 @@ std::string gib(uint64_t bytes) {
 
 }  // namespace
 
+uint64_t repacked_bytes(const WeightStore& weights) {
+  uint64_t bytes = 0;
+  for (const std::string& name : weights.names()) {
+    const Tensor tensor = weights.get(name);
+    if (tensor.shape().rank() >= 4) bytes += static_cast<uint64_t>(tensor.elements()) * 4;
+  }
+  return bytes;
+}
+
 uint64_t MemoryPlan::peak_bytes() const {
   uint64_t peak = 0;
   for (const StageMemory& stage : stages) peak = std::max(peak, stage.bytes);
   return peak + resident_bytes;
 }
 
-MemoryPlan plan_memory(const Checkpoint& checkpoint, const SamplingParams& params, DType compute) {
+MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
+                       const SamplingParams& params, DType compute) {
   const CheckpointGeometry geometry = checkpoint.geometry();
   const Shape latents{1, checkpoint.traits().in_channels,
                       (params.num_frames - 1) / geometry.scale_temporal + 1,
@@ -66,6 +83,7 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, const SamplingParams& param
   for (const char* name : {"text_encoder", "transformer", "transformer_2", "vae"})
     if (name != std::string("transformer_2") || checkpoint.has_two_experts())
       plan.mapped_bytes += checkpoint.weights(name).total_bytes();
+  if (params.from_latents_path.empty()) add_quantized_weights(checkpoint, backend, compute, plan);
   if (params.from_latents_path.empty()) {
     plan.stages.push_back({"TextEncodingStage",
                            pooled(text_encoder_bytes(config_of(checkpoint, "text_encoder"), text,
@@ -89,7 +107,7 @@ void check_memory(const MemoryPlan& plan, uint64_t limit, const LogSink& log) {
   if (plan.peak_bytes() > *available)
     fail(ErrorKind::out_of_memory, "[engine] memory: expected at most ", gib(*available),
          limit > 0 ? " (--max-memory)" : " (available now)", ", got a run that needs ",
-         gib(plan.peak_bytes()), " (", widest->stage, " ", gib(widest->bytes), ", repacked weights and results ",
+         gib(plan.peak_bytes()), " (", widest->stage, " ", gib(widest->bytes), ", weights and results ",
          gib(plan.resident_bytes), ") beside the mapped checkpoint of ", gib(plan.mapped_bytes),
          "; make the video smaller or shorter, or use --vae-tiling");
   if (log && plan.mapped_bytes + plan.peak_bytes() > *available)

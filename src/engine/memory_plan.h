@@ -1,8 +1,9 @@
 // How much memory a run takes beside the mapped checkpoint, stage by stage, before it starts.
 //
-// Weights of linears are used from the file's mapping: the system may drop and reread them, so
-// they are listed, not counted. Counted is what must stay: activations, repacked convolution
-// weights, results. The figures are upper estimates derived from the configurations.
+// Weights of linears that are used from the file's mapping the system may drop and reread, so they
+// are listed, not counted. Counted is what must stay: weights quantized at load, activations,
+// repacked convolution weights, results. The figures are upper estimates derived from the
+// configurations.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +21,17 @@ struct StageMemory {
 
 struct MemoryPlan {
   std::vector<StageMemory> stages;
-  uint64_t resident_bytes = 0;  // repacked weights: alive in every stage
+  uint64_t resident_bytes = 0;  // weights that are not mapped: alive in every stage
   uint64_t mapped_bytes = 0;    // the checkpoint's files
 
   uint64_t peak_bytes() const;
 };
 
-MemoryPlan plan_memory(const Checkpoint& checkpoint, const SamplingParams& params, DType compute);
+// Convolution kernels are reordered in memory, as f32 at most; other weights stay in the file.
+uint64_t repacked_bytes(const WeightStore& weights);
+
+MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
+                       const SamplingParams& params, DType compute);
 
 // Error{out_of_memory} with the plan's peak when it exceeds `limit` bytes, or, with limit 0, what
 // the machine has available.
