@@ -90,6 +90,24 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   return result;
 }
 
+RepackSummary repack(const RepackOptions& options, const ProgressSink& progress,
+                     const CancelToken* cancel) {
+  cli::fake_engine().repack_options = options;
+  for (const char* stage : {"copy", "transformer"}) {
+    emit(progress, Progress::Event::stage_begin, stage, 0, 1);
+    if (cli::fake_engine().in_repack) cli::fake_engine().in_repack();
+    if (cancel != nullptr && cancel->cancelled())
+      throw Error(ErrorKind::cancelled, "[engine] run: stopped on request");
+    emit(progress, Progress::Event::stage_end, stage, 1, 1);
+  }
+  RepackSummary summary = cli::fake_engine().repack_summary;
+  summary.output_path = options.output_path;
+  return summary;
+}
+std::vector<std::string> repack_model_types() {
+  return {"T", "U"};
+}
+
 namespace {
 
 void note(const char* operation, const std::string& in, const std::string& out,
@@ -120,24 +138,6 @@ void matmul_file(const std::string& in, const std::string& out, const std::strin
 void linear_file(const std::string& in, const std::string& out, const std::string& quantization,
                  const std::string& type, const std::string& out_type, const OperatorOptions&) {
   note("linear", in, out, quantization + " " + type + " " + out_type);
-}
-
-RepackSummary repack(const RepackOptions& options, const ProgressSink& progress,
-                     const CancelToken* cancel) {
-  cli::fake_engine().repack_options = options;
-  for (const char* stage : {"copy", "transformer"}) {
-    emit(progress, Progress::Event::stage_begin, stage, 0, 1);
-    if (cli::fake_engine().in_repack) cli::fake_engine().in_repack();
-    if (cancel != nullptr && cancel->cancelled())
-      throw Error(ErrorKind::cancelled, "[engine] run: stopped on request");
-    emit(progress, Progress::Event::stage_end, stage, 1, 1);
-  }
-  RepackSummary summary = cli::fake_engine().repack_summary;
-  summary.output_path = options.output_path;
-  return summary;
-}
-std::vector<std::string> repack_model_types() {
-  return {"T", "U"};
 }
 
 std::string embedded_model_path() {

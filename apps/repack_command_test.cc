@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -128,6 +129,15 @@ TEST_F(RepackCommandTest, ASignalStopsTheRun) {
   EXPECT_EQ(repack_with({"--progress", "json"}), 130);
   EXPECT_NE(out_.find(R"("event":"error")"), std::string::npos) << out_;
   EXPECT_EQ(out_.find("summary"), std::string::npos);
+}
+
+TEST_F(RepackCommandTest, ASecondSignalWaitsUntilTheLibraryHasCleanedUp) {
+  fake_engine().in_repack = [] {
+    std::raise(SIGINT);
+    std::raise(SIGINT);
+    std::cerr << "cleaned up";
+  };
+  EXPECT_EXIT(repack_with({}), testing::ExitedWithCode(130), "cleaned up");
 }
 
 TEST_F(RepackCommandTest, ErrorsOfTheLibraryHaveTheirStatus) {

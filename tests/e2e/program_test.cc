@@ -200,6 +200,29 @@ TEST_F(Program, SaysHowMuchMemoryARunWouldNeed) {
                  "GiB");
 }
 
+// To the original names, back, and the model still makes the same video.
+TEST_F(Program, RepacksThereAndBack) {
+  const fs::path model = copy_of_model();
+  for (const char* expert : {"transformer", "transformer_2"})
+    std::ofstream(model / expert / "quant_model_description.json")
+        << R"({"model_quant_type": "FLOAT"})";
+  const std::string type = " --model-type Wan2.2-T2V-A14B --max-shard-size 0.00005";
+  const Ran back = run("repack --reverse --quant-path model --output-path exported" + type);
+  ASSERT_EQ(back.status, 0) << back.err;
+  EXPECT_NE(back.out.find("low_noise_model"), std::string::npos) << back.out;
+  EXPECT_NE(back.err.find("without an entry"), std::string::npos) << back.err;
+  EXPECT_TRUE(fs::exists(folder_ / "exported/low_noise_model/quant_model_description.json"));
+  const Ran there = run(
+      "repack --quant-path exported --original-model-path model --output-path repacked" + type);
+  ASSERT_EQ(there.status, 0) << there.err;
+  for (const char* name : {"model", "repacked"}) {
+    const Ran made = run("generate hello --output-file-path " + std::string(name) + ".gif" + kSmall +
+                         name);
+    ASSERT_EQ(made.status, 0) << made.err;
+  }
+  EXPECT_FALSE(read(folder_ / "model.gif").empty());
+}
+
 TEST_F(Program, CtrlCStopsWithoutAFile) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "checkpoint/index_file.h"
+#include "conversion/repack/description.h"
 #include "core/error.h"
 #include "io/json_file.h"
 #include "io/safetensors.h"
@@ -52,6 +53,15 @@ void read_all_types(const Json& object, const std::string& key) {
   read_by<std::vector<std::string>>(object, key);
 }
 
+void run_description(std::string_view text) {
+  using conversion::Description;
+  accepted([&] {
+    const Description description = Description::parse(text, "fuzz.json");
+    const std::string again = description.renamed_text({});
+    require(Description::parse(again, "fuzz.json").entries() == description.entries());
+  });
+}
+
 }  // namespace
 
 void run_safetensors(const uint8_t* data, size_t size) {
@@ -69,6 +79,7 @@ void run_safetensors(const uint8_t* data, size_t size) {
 }
 
 void run_json(const uint8_t* data, size_t size) {
+  run_description({reinterpret_cast<const char*>(data), size});
   accepted([&] {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     const Json json = parse_json(text, "fuzz.json");

@@ -12,7 +12,8 @@ namespace mxdit::fuzz {
 // A safetensors file: header checks, then the first and last byte of every tensor.
 void run_safetensors(const uint8_t* data, size_t size);
 
-// A JSON file: the parser, typed access by every key, the shard index, the model index.
+// A JSON file: the parser, typed access by every key, the shard index, the model index, an
+// exporter's description.
 void run_json(const uint8_t* data, size_t size);
 
 }  // namespace mxdit::fuzz

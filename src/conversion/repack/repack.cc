@@ -108,6 +108,9 @@ class Repack {
     const auto begin = std::chrono::steady_clock::now();
     check_options();
     open_parts();
+    if (!options_.reverse)
+      files_ = list_model_files(options_.original_model_path, {"transformer", "transformer_2"},
+                                options_.quant_path);
     OutputFolder output(options_.output_path, {options_.force, marks()});
     prepare(output);
     RepackSummary summary;
@@ -147,6 +150,10 @@ class Repack {
     if (!options_.reverse) {
       require(options_.original_model_path, "--original-model-path");
       check_apart(options_.output_path, options_.original_model_path, "--original-model-path");
+      std::error_code ignored;
+      if (fs::equivalent(options_.original_model_path, options_.quant_path, ignored))
+        fail(ErrorKind::usage, "[conversion] --quant-path: expected another folder than ",
+             "--original-model-path, got ", options_.quant_path, " for both");
     } else if (!options_.original_model_path.empty()) {
       fail(ErrorKind::usage, "[conversion] --original-model-path: expected not to stand beside ",
            "--reverse, which reads --quant-path alone, got ", options_.original_model_path);
@@ -197,12 +204,15 @@ class Repack {
   void prepare(OutputFolder& output) const {
     std::string settings = detail::concat("repack 1 ", type_.name, " ", options_.pack,
                                           options_.reverse, " ", options_.max_shard_bytes);
-    std::vector<fs::path> files;
+    // A file that left the original model must not stay in the output.
+    for (const ModelFile& file : files_) settings += "\n" + file.name;
+    std::vector<const WeightStore*> weights;
+    std::vector<fs::path> descriptions;
     for (const Part& part : parts_) {
-      files.insert(files.end(), part.weights.files().begin(), part.weights.files().end());
-      files.emplace_back(part.description.file());
+      weights.push_back(&part.weights);
+      descriptions.emplace_back(part.description.file());
     }
-    const std::string digest = digest_of_inputs(settings, files);
+    const std::string digest = digest_of_inputs(settings, weights, descriptions, cancel_);
     if (output.taken_over() && was_made_from(output.working(), digest)) {
       remove_unfinished_files(output.working());
       return;
@@ -212,12 +222,10 @@ class Repack {
   }
 
   void copy_files(const fs::path& working, RepackSummary& summary) const {
-    const auto files = list_model_files(options_.original_model_path,
-                                        {"transformer", "transformer_2"}, options_.quant_path);
-    for (const ModelFile& file : files) summary.copied_bytes += file.bytes;
-    summary.copied_files = static_cast<int64_t>(files.size());
+    for (const ModelFile& file : files_) summary.copied_bytes += file.bytes;
+    summary.copied_files = static_cast<int64_t>(files_.size());
     StageProgress progress(progress_, "copy", summary.copied_bytes);
-    for (const ModelFile& file : files) {
+    for (const ModelFile& file : files_) {
       check_cancelled(cancel_);
       const fs::path target = working / file.name;
       make_folder(target.parent_path());
@@ -273,6 +281,7 @@ class Repack {
   const ProgressSink& progress_;
   const CancelToken* cancel_;
   std::vector<Part> parts_;
+  std::vector<ModelFile> files_;  // to be copied
 };
 
 }  // namespace

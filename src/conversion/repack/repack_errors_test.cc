@@ -77,6 +77,13 @@ TEST_F(RepackErrors, OutputWithinAnInput) {
               at("original") + ")");
 }
 
+TEST_F(RepackErrors, OneFolderForBothInputs) {
+  options_.quant_path = at("original");
+  refuses(ErrorKind::usage,
+          "[conversion] --quant-path: expected another folder than --original-model-path, got " +
+              at("original") + " for both");
+}
+
 TEST_F(RepackErrors, Folders) {
   options_.model_type = "Wan2.2-I2V-A14B";
   refuses(
@@ -104,6 +111,49 @@ TEST_F(RepackErrors, Files) {
     fs::remove(folder_ / ("exported/quant_model_weight_" + std::string(file) + ".safetensors"));
   refuses(ErrorKind::not_found, "[checkpoint] " + at("exported") +
                                     ": expected files quant_model_weight*.safetensors, got none");
+}
+
+TEST_F(RepackErrors, AnotherClassOfTransformer) {
+  folder_.write("original/model_index.json", R"({"_class_name": "WanPipeline",
+      "transformer": ["diffusers", "WanVACETransformer3DModel"]})");
+  refuses(ErrorKind::unsupported, "[conversion] " + at("original/model_index.json") +
+                                      ": component \"transformer\": expected "
+                                      "WanTransformer3DModel, got WanVACETransformer3DModel");
+}
+
+TEST_F(RepackErrors, ExtraMisshapenAndMistypedTensors) {
+  const auto place = [&](const char* name) {
+    write();
+    return WeightStore::open_shards(folder_ / "exported", "quant_model_weight")
+        .file_of(name)
+        .string();
+  };
+  model_.put("blocks.2.norm3.weight", "FLOAT", DType::f32, {64});
+  refuses(ErrorKind::bad_input, "[conversion] " + place("blocks.2.norm3.weight") +
+                                    ": tensor \"blocks.2.norm3.weight\": expected a tensor of the "
+                                    "model or of a quantized layer, got F32 [64], which nothing "
+                                    "reads");
+  model_.erase("blocks.2.norm3.weight");
+  model_.put("blocks.0.ffn.0.weight_scale", "W8A8_MXFP8", DType::u8, {1024, 32, 2});
+  refuses(
+      ErrorKind::bad_input,
+      "[conversion] " + place("blocks.0.ffn.0.weight_scale") +
+          ": tensor \"blocks.0.ffn.0.weight_scale\": expected U8 [1024, 2] for type W8A8_MXFP8, "
+          "got U8 [1024, 32, 2]");
+  model_.put("blocks.0.ffn.0.weight_scale", "W8A8_MXFP8", DType::i8, {1024, 2});
+  refuses(
+      ErrorKind::bad_input,
+      "[conversion] " + place("blocks.0.ffn.0.weight_scale") +
+          ": tensor \"blocks.0.ffn.0.weight_scale\": expected U8 [1024, 2] for type W8A8_MXFP8, "
+          "got I8 [1024, 2]");
+}
+
+TEST_F(RepackErrors, MetadataThatDisagrees) {
+  model_.metadata["format"] = "mlx";
+  write();
+  refuses(ErrorKind::bad_input, "[checkpoint] " + at("exported/quant_model_weight_2.safetensors") +
+                                    ": metadata \"format\": expected \"mlx\" as in the shards "
+                                    "before, got \"pt\"");
 }
 
 TEST_F(RepackErrors, ATensorInTwoFiles) {

@@ -1,5 +1,7 @@
 #include "models/wan_dit/tensor_names.h"
 
+#include <algorithm>
+
 namespace mxdit::wan_dit {
 
 namespace {
@@ -87,8 +89,8 @@ std::vector<ModelTensor> tensors_of(const Config& config) {
 }
 
 bool is_ignorable_tensor(const std::string& name) {
-  // diffusers skips it as well (_keys_to_ignore_on_load_unexpected).
-  return name.find(".norm_added_q.") != std::string::npos;
+  return std::any_of(kIgnorable.begin(), kIgnorable.end(),
+                     [&](std::string_view word) { return name.find(word) != std::string::npos; });
 }
 
 }  // namespace mxdit::wan_dit

@@ -1,7 +1,9 @@
 // The tensors of a WanTransformer3DModel: what a checkpoint has to hold, by configuration alone.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/shape.h"
@@ -18,7 +20,9 @@ struct ModelTensor {
 // All of them, each once, in the order of the network.
 std::vector<ModelTensor> tensors_of(const Config& config);
 
-// A tensor that converted checkpoints hold and no model reads.
+// Left over in converted checkpoints: names with one of these words are read by nobody. diffusers
+// skips them as well (_keys_to_ignore_on_load_unexpected).
+inline constexpr std::array<std::string_view, 1> kIgnorable = {"norm_added_q"};
 bool is_ignorable_tensor(const std::string& name);
 
 }  // namespace mxdit::wan_dit

@@ -5,14 +5,12 @@
 #include "layers/tensor_use.h"
 #include "models/layer_count.h"
 #include "models/wan_dit/rope.h"
+#include "models/wan_dit/tensor_names.h"
 #include "ops/ops.h"
 
 namespace mxdit::wan_dit {
 
 namespace {
-
-// Left over in converted checkpoints; diffusers skips it too (_keys_to_ignore_on_load_unexpected).
-constexpr std::array<std::string_view, 1> kIgnorable = {"norm_added_q"};
 
 struct Context final : TextContext {
   const Transformer* model = nullptr;
