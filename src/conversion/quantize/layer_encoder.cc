@@ -38,24 +38,44 @@ QuantizedMatrix on_device(Backend& backend, const QuantizedMatrix& matrix) {
   return moved;
 }
 
+struct SquareSums {
+  double error = 0, size = 0;
+};
+
+// Of one row.
+SquareSums compare(const Tensor& weight, int64_t first, const float* decoded, int64_t columns) {
+  SquareSums sums;
+  for (int64_t i = 0; i < columns; ++i) {
+    const double value = value_at(weight, first + i);
+    const double difference = value - static_cast<double>(decoded[i]);
+    sums.error += difference * difference;
+    sums.size += value * value;
+  }
+  return sums;
+}
+
+// Rows are summed by themselves and then in order: the same number at any thread count.
 double relative_error(const RuleContext& context, const Tensor& weight,
                       const QuantizedMatrix& matrix) {
-  double error = 0, size = 0;
-  const int64_t step = rows_per_piece(matrix.columns);
+  SquareSums total;
+  const int64_t columns = matrix.columns, step = rows_per_piece(columns);
+  std::vector<SquareSums> sums(static_cast<size_t>(std::min(step, matrix.rows)));
   for (int64_t begin = 0; begin < matrix.rows; begin += step) {
     const int64_t end = std::min(begin + step, matrix.rows);
     const Tensor decoded = context.backend.to_host(
         ops::dequantize(context.backend, on_device(context.backend, rows_of(matrix, begin, end))));
-    const int64_t first = begin * matrix.columns;
-    for (int64_t i = 0; i < decoded.elements(); ++i) {
-      const double value = value_at(weight, first + i);
-      const double difference = value - static_cast<double>(decoded.as<float>()[i]);
-      error += difference * difference;
-      size += value * value;
+    context.threads.parallel_for(end - begin, 4, [&](int64_t from, int64_t to) {
+      for (int64_t row = from; row < to; ++row)
+        sums[static_cast<size_t>(row)] =
+            compare(weight, (begin + row) * columns, decoded.as<float>() + row * columns, columns);
+    });
+    for (int64_t row = 0; row < end - begin; ++row) {
+      total.error += sums[static_cast<size_t>(row)].error;
+      total.size += sums[static_cast<size_t>(row)].size;
     }
     if (context.rows_done) context.rows_done(end - begin);
   }
-  return size == 0 ? 0 : std::sqrt(error / size);
+  return total.size == 0 ? 0 : std::sqrt(total.error / total.size);
 }
 
 void write_container(const Tensor& elements, const std::string& name, SafetensorsWriter& writer) {
@@ -96,15 +116,26 @@ Tensor read_tensor(const TensorPlace& place, const CancelToken* cancel) {
   return tensor;
 }
 
-void check_weight(const Tensor& weight, const TensorPlace& place, const std::string& name) {
-  const int64_t columns = weight.dim(1);
-  for (int64_t i = 0; i < weight.elements(); ++i) {
-    const float value = value_at(weight, i);
-    if (std::isfinite(to_float(to_bf16(value)))) continue;
-    fail(ErrorKind::bad_input, "[conversion] ", place.file.string(), ": tensor \"", name, "\" at [",
-         i / columns, ", ", i % columns, "]: expected a finite number",
-         std::isfinite(value) ? " in the range of bf16" : "", ", got ", value);
-  }
+void check_weight(ThreadPool& threads, const Tensor& weight, const TensorPlace& place,
+                  const std::string& name) {
+  const int64_t rows = weight.dim(0), columns = weight.dim(1);
+  std::vector<uint8_t> bad(static_cast<size_t>(rows), 0);
+  const auto is_bad = [&](int64_t i) {
+    return !std::isfinite(to_float(to_bf16(value_at(weight, i))));
+  };
+  threads.parallel_for(rows, 64, [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row)
+      for (int64_t i = row * columns; i < (row + 1) * columns; ++i)
+        bad[static_cast<size_t>(row)] |= is_bad(i);
+  });
+  const auto row = std::find(bad.begin(), bad.end(), 1) - bad.begin();
+  if (row == rows) return;
+  int64_t i = row * columns;
+  while (!is_bad(i)) ++i;
+  const float value = value_at(weight, i);
+  fail(ErrorKind::bad_input, "[conversion] ", place.file.string(), ": tensor \"", name, "\" at [",
+       row, ", ", i - row * columns, "]: expected a finite number",
+       std::isfinite(value) ? " in the range of bf16" : "", ", got ", value);
 }
 
 EncodedLayer encode_layer(const RuleContext& context, const WeightRule& rule, const Tensor& weight,

@@ -19,7 +19,8 @@ Tensor read_tensor(const TensorPlace& place, const CancelToken* cancel);
 
 // Refuses NaN and infinities, and f32 values that bf16 would make infinite. Error{bad_input} naming
 // file, tensor and place.
-void check_weight(const Tensor& weight, const TensorPlace& place, const std::string& name);
+void check_weight(ThreadPool& threads, const Tensor& weight, const TensorPlace& place,
+                  const std::string& name);
 
 struct EncodedLayer {
   QuantizedMatrix matrix;

@@ -23,7 +23,7 @@ void refuse_quantized(const WeightStore& weights) {
     if (is_plain(dtype) && !is_quantization_tensor(last_segment(name))) continue;
     fail(ErrorKind::bad_input, "[conversion] ", weights.file_of(name).string(), ": tensor \"", name,
          "\": expected a plain checkpoint of F32, F16 and BF16 tensors, got ", mxdit::name(dtype),
-         ": it is quantized already");
+         dtype == DType::f64 ? "" : ": it is quantized already");
   }
 }
 

@@ -62,7 +62,7 @@ class Writing {
     encoded_ = {};  // before the next one needs memory
     const LayerChoice& choice = plan_.layers[tensor.layer];
     const Tensor weight = read_tensor(tensor.place, settings_.cancel);
-    check_weight(weight, tensor.place, choice.layer.name + ".weight");
+    check_weight(settings_.threads, weight, tensor.place, choice.layer.name + ".weight");
     // Every row counts twice: encoded, then compared.
     const uint64_t row_bytes = tensor.place.bytes / static_cast<uint64_t>(weight.dim(0));
     const auto rows_done = [&](int64_t rows) {
