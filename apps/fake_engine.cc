@@ -143,6 +143,25 @@ void linear_file(const std::string& in, const std::string& out, const std::strin
 std::vector<QuantizationMethod> quantization_methods() {
   return {{"fake4", "four fake bits", true, false, "cpu"}};
 }
+QuantizeModelSummary quantize_model(const QuantizeModelOptions& options,
+                                    const ProgressSink& progress, const CancelToken* cancel) {
+  cli::fake_engine().quantize_options = options;
+  emit(progress, Progress::Event::stage_begin, "transformer", 0, 1);
+  if (cli::fake_engine().in_quantize) cli::fake_engine().in_quantize();
+  if (cancel != nullptr && cancel->cancelled())
+    throw Error(ErrorKind::cancelled, "[engine] run: stopped on request");
+  emit(progress, Progress::Event::stage_end, "transformer", 1, 1);
+  QuantizeModelSummary summary = cli::fake_engine().quantize_summary;
+  summary.output_path = options.output_path;
+  return summary;
+}
+std::vector<std::string> quantize_types() {
+  return {"A", "B"};
+}
+std::vector<QuantizeRule> quantize_rules() {
+  return {{"operator", "the rule"}, {"other", "another rule"}};
+}
+
 std::string embedded_model_path() {
   return "models/fake";
 }

@@ -6,6 +6,7 @@
 
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
+#include "mxdit/quantize.h"
 #include "mxdit/repack.h"
 
 namespace mxdit::cli {
@@ -21,6 +22,10 @@ struct FakeEngine {
   RepackOptions repack_options;
   RepackSummary repack_summary;  // returned, with the output path of the options
   std::function<void()> in_repack;
+
+  QuantizeModelOptions quantize_options;
+  QuantizeModelSummary quantize_summary;  // as above
+  std::function<void()> in_quantize;
 };
 
 // The one instance; tests reset it.

@@ -10,6 +10,7 @@
 #include "mxdit/engine.h"
 #include "nearest_name.h"
 #include "op_command.h"
+#include "quantize_command.h"
 #include "repack_command.h"
 
 namespace mxdit::cli {
@@ -18,8 +19,9 @@ namespace {
 constexpr Command kCommands[] = {
     {"generate", "make a video from a prompt", run_generate},
     {"inspect", "show what a model consists of and how its layers run", run_inspect},
-    {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
     {"op", "run a quantized operator on safetensors files", run_op},
+    {"quantize", "make a quantized checkpoint of a plain model", run_quantize},
+    {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
 };
 
 void print_help(std::ostream& out) {

@@ -8,9 +8,10 @@ namespace {
 
 constexpr uint8_t kOffGrid = 0xFF;
 
+// E4M3FN codes (bias 7) of the magnitudes 0, 0.5, 1, 1.5, 2, 3, 4, 6, by E2M1 code.
+constexpr uint8_t kMagnitudes[8] = {0x00, 0x30, 0x38, 0x3C, 0x40, 0x44, 0x48, 0x4C};
+
 constexpr std::array<uint8_t, 256> make_table() {
-  // E4M3FN codes (bias 7) of the magnitudes 0, 0.5, 1, 1.5, 2, 3, 4, 6, by E2M1 code.
-  constexpr uint8_t kMagnitudes[8] = {0x00, 0x30, 0x38, 0x3C, 0x40, 0x44, 0x48, 0x4C};
   std::array<uint8_t, 256> table{};
   for (uint8_t& entry : table) entry = kOffGrid;
   for (uint8_t code = 0; code < 8; ++code) {
@@ -37,6 +38,13 @@ size_t pack_e2m1(const uint8_t* e4m3, size_t count, uint8_t* packed) noexcept {
     packed[i / 2] = static_cast<uint8_t>(low | high << 4);
   }
   return count;
+}
+
+void unpack_e2m1(const uint8_t* packed, size_t count, uint8_t* e4m3) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const int code = i % 2 == 0 ? packed[i / 2] & 0xF : packed[i / 2] >> 4;
+    e4m3[i] = static_cast<uint8_t>(kMagnitudes[code & 7] | (code & 8) << 4);
+  }
 }
 
 }  // namespace mxdit::conversion

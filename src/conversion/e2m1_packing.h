@@ -1,4 +1,4 @@
-// Packing MXFP4 weights that older exporters keep in a float8 container.
+// Packing MXFP4 weights that older exporters keep in a float8 container, and the way back.
 #pragma once
 
 #include <cstddef>
@@ -14,5 +14,8 @@ std::optional<uint8_t> e2m1_of_e4m3(uint8_t code) noexcept;
 // Packs `count` codes (even) to count / 2 bytes, element 2i in the low nibble. Returns the index of
 // the first code off the grid, or `count`.
 size_t pack_e2m1(const uint8_t* e4m3, size_t count, uint8_t* packed) noexcept;
+
+// The way back: `count` codes (even) from count / 2 bytes.
+void unpack_e2m1(const uint8_t* packed, size_t count, uint8_t* e4m3) noexcept;
 
 }  // namespace mxdit::conversion

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "formats/element.h"
@@ -41,6 +42,16 @@ TEST(E2m1Packing, FindsTheFirstValueOffTheGrid) {
   EXPECT_EQ(pack_e2m1(second, 4, packed), 1u);
   const uint8_t third[] = {0x38, 0x38, 0x7F, 0x38};  // NaN
   EXPECT_EQ(pack_e2m1(third, 4, packed), 2u);
+}
+
+TEST(E2m1Packing, ComesBackFromEveryByte) {
+  uint8_t packed[256], codes[512], again[256];
+  for (size_t i = 0; i < 256; ++i) packed[i] = static_cast<uint8_t>(i);
+  unpack_e2m1(packed, 512, codes);
+  EXPECT_EQ(e4m3_to_float(codes[2 * 0xF2]), 1.0f);
+  EXPECT_EQ(e4m3_to_float(codes[2 * 0xF2 + 1]), -6.0f);
+  EXPECT_EQ(pack_e2m1(codes, 512, again), 512u);
+  EXPECT_TRUE(std::equal(packed, packed + 256, again));
 }
 
 }  // namespace
