@@ -9,7 +9,7 @@ namespace mxdit::conversion {
 const WeightType kFloat = {"FLOAT", nullptr, 1, nullptr};
 const WeightType kW8A8Mxfp8 = {"W8A8_MXFP8", &kMxfp8, 32, &kFloat};
 const WeightType kW4A4Mxfp4 = {"W4A4_MXFP4", &kMxfp4, 32, &kFloat};
-const WeightType kW4A4Mxfp4Dualscale = {"W4A4_MXFP4_DUALSCALE", &kMxfp4Dual, 512, &kW4A4Mxfp4};
+const WeightType kW4A4Mxfp4Dualscale = {"W4A4_MXFP4_DUALSCALE", &kMxfp4Dual, 32, &kFloat};
 const WeightType kW8A8Dynamic = {"W8A8_DYNAMIC", &kInt8Row, 1, &kFloat};
 const WeightType kW4A4Dynamic = {"W4A4_DYNAMIC", &kInt4Row, 1, &kFloat};
 

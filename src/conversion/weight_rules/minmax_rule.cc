@@ -17,17 +17,17 @@ bool serves(const QuantFormat& format) {
   return &format == &kMxfp4Dual;
 }
 
-void widen(const Tensor& weight, int64_t begin, float* out) {
+void widen(const Tensor& weight, int64_t begin, int64_t count, float* out) {
   switch (weight.dtype()) {
     case DType::f32:
-      std::copy_n(weight.as<float>() + begin, kGroup, out);
+      std::copy_n(weight.as<float>() + begin, count, out);
       return;
     case DType::bf16:
-      for (int64_t i = 0; i < kGroup; ++i)
+      for (int64_t i = 0; i < count; ++i)
         out[i] = to_float(bf16{weight.as<uint16_t>()[begin + i]});
       return;
     default:
-      for (int64_t i = 0; i < kGroup; ++i) out[i] = to_float(f16{weight.as<uint16_t>()[begin + i]});
+      for (int64_t i = 0; i < count; ++i) out[i] = to_float(f16{weight.as<uint16_t>()[begin + i]});
   }
 }
 
@@ -52,12 +52,12 @@ uint8_t scale_code(const float* v) {
   return static_cast<uint8_t>((std::bit_cast<uint32_t>(largest) >> 23) - 2);
 }
 
-// One group of 512 columns.
-void encode_group(float* v, uint8_t* elements, uint8_t* codes, float* scale) {
-  const float s = maximum(v, kGroup) / 6.0f;
+// One group of `count` columns, 512 but for a row's last.
+void encode_group(float* v, int64_t count, uint8_t* elements, uint8_t* codes, float* scale) {
+  const float s = maximum(v, count) / 6.0f;
   *scale = s;
-  for (int64_t i = 0; i < kGroup; ++i) v[i] = s == 0.0f ? v[i] * 0.0f : v[i] / s;
-  for (int64_t begin = 0; begin < kGroup; begin += kBlock) {
+  for (int64_t i = 0; i < count; ++i) v[i] = s == 0.0f ? v[i] * 0.0f : v[i] / s;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
     const uint8_t code = scale_code(v + begin);
     codes[begin / kBlock] = code;
     const float reciprocal = std::ldexp(1.0f, 127 - code);
@@ -75,17 +75,22 @@ void encode_rows(const Tensor& weight, int64_t begin, int64_t end, QuantizedMatr
   auto* elements = static_cast<uint8_t*>(out.elements.mutable_data());
   auto* codes = static_cast<uint8_t*>(out.block_scale.mutable_data());
   float* scales = out.scale.as_mutable<float>();
+  const int64_t row_codes = out.format->block_scale_shape(1, columns).elements();
+  const int64_t groups = out.format->groups(columns);
   std::array<float, kGroup> v;
-  for (int64_t at = begin * columns; at < end * columns; at += kGroup) {
-    widen(weight, at, v.data());
-    encode_group(v.data(), elements + at / 2, codes + at / kBlock, scales + at / kGroup);
-  }
+  for (int64_t row = begin; row < end; ++row)
+    for (int64_t group = 0; group < groups; ++group) {
+      const int64_t column = group * kGroup, count = std::min(kGroup, columns - column);
+      widen(weight, row * columns + column, count, v.data());
+      encode_group(v.data(), count, elements + (row * columns + column) / 2,
+                   codes + row * row_codes + column / kBlock, scales + row * groups + group);
+    }
 }
 
 QuantizedMatrix encode(const RuleContext& context, const Tensor& weight,
                        const QuantFormat& format) {
   const int64_t rows = weight.dim(0), columns = weight.dim(1);
-  MXDIT_CHECK(columns % kGroup == 0, "[conversion] minmax: expected a multiple of ", kGroup,
+  MXDIT_CHECK(columns % kBlock == 0, "[conversion] minmax: expected a multiple of ", kBlock,
               " columns, got ", columns);
   QuantizedMatrix result = empty_matrix(format, rows, columns);
   const int64_t step = rows_per_piece(columns);

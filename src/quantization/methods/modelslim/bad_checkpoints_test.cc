@@ -237,11 +237,11 @@ TEST(BadTensors, WrongType) {
 }
 
 TEST(BadTensors, OddExtents) {
-  SyntheticCheckpoint checkpoint("W4A4_MXFP4_DUALSCALE", 4, 544);
-  checkpoint.put("weight", zeros(DType::u8, {4, 272}));
+  SyntheticCheckpoint checkpoint("W4A4_MXFP4_DUALSCALE", 4, 528);
+  checkpoint.put("weight", zeros(DType::u8, {4, 264}));
   EXPECT_EQ(refusal(checkpoint),
             "5 [quantization] quant_model_description.json: layer blocks.0.attn1.to_q "
-            "(W4A4_MXFP4_DUALSCALE): expected a multiple of 512 inputs, got 544");
+            "(W4A4_MXFP4_DUALSCALE): expected a multiple of 32 inputs, got 528");
   for (const char* type : {"W4A4_MXFP4", "W8A8_MXFP8"}) {
     SyntheticCheckpoint other(type, 4, 48);
     other.put("weight", zeros(DType::f8_e4m3, {4, 48}));

@@ -42,7 +42,7 @@ class Mxfp4 final : public LinearMethod {
     if (stored.dual_scale.defined()) {
       const Tensor scale = tensors.numbers("weight_dual_scale", stored.dual_scale);
       check_products(tensors, codes, scale, in_features);
-      matrix.scale = backend.from_host(scale.reshape({out_features, in_features / kGroup}));
+      matrix.scale = backend.from_host(scale.reshape(kMxfp4Dual.scale_shape(out_features, in_features)));
     }
     matrix.block_scale = backend.from_host(codes);
     matrix.elements =
@@ -86,17 +86,16 @@ class Mxfp4 final : public LinearMethod {
                         "bias"});
     Stored stored;
     const bool dual = context_.type == "W4A4_MXFP4_DUALSCALE" || tensors.has("weight_dual_scale");
-    const int64_t multiple = dual ? kGroup : kBlock;
-    if (in_features % multiple != 0)
+    if (in_features % kBlock != 0)
       fail(ErrorKind::unsupported, "[quantization] ", context_.description->file, ": layer ",
-           tensors.layer(), " (", context_.type, "): expected a multiple of ", multiple,
+           tensors.layer(), " (", context_.type, "): expected a multiple of ", kBlock,
            " inputs, got ", in_features);
     stored.format = dual ? &kMxfp4Dual : &kMxfp4;
     stored.weight = tensors.get("weight", {{DType::f8_e4m3, {out_features, in_features}},
                                            {DType::u8, {out_features, in_features / 2}}});
     tensors.stored_block_scale(out_features, in_features);
     if (dual) {
-      const int64_t groups = in_features / kGroup;
+      const int64_t groups = kMxfp4Dual.groups(in_features);
       stored.dual_scale =
           tensors.get("weight_dual_scale", {{DType::f32, {out_features, groups, 1}},
                                             {DType::f32, {out_features, groups}}});
@@ -141,11 +140,13 @@ class Mxfp4 final : public LinearMethod {
   // No element may become infinite by both scales together.
   static void check_products(const LayerTensors& tensors, const Tensor& codes, const Tensor& scale,
                              int64_t in_features) {
-    const int64_t groups = in_features / kGroup, blocks = in_features / kBlock;
+    const int64_t groups = kMxfp4Dual.groups(in_features), blocks = in_features / kBlock;
+    const int64_t stride = kMxfp4Dual.block_scale_shape(1, in_features).elements();
     for (int64_t i = 0; i < scale.elements(); ++i) {
       const int64_t row = i / groups, first = (i % groups) * (kGroup / kBlock);
-      const uint8_t* code = codes.as<uint8_t>() + row * blocks + first;
-      const uint8_t most = *std::max_element(code, code + kGroup / kBlock);
+      const uint8_t* code = codes.as<uint8_t>() + row * stride;
+      const uint8_t most = *std::max_element(code + first,
+                                             code + std::min(first + kGroup / kBlock, blocks));
       if (!std::isfinite(6.0f * e8m0_to_float(most) * scale.as<float>()[i]))
         tensors.refuse("weight_dual_scale", "weights that stay finite with weight_scale",
                        detail::concat(scale.as<float>()[i], " at ", i, " with the code ",
