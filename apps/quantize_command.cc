@@ -49,9 +49,10 @@ void declare_recipe(FlagSet* flags, QuantizeModelOptions* options) {
     rule_names.push_back(rule.name);
   }
   flags->group("Recipe");
-  flags->choice({"--type", "TYPE", "One type for all layers: " + joined(quantize_types()) + ".",
+  // The library checks it: choices of flags are in lower case.
+  flags->string({"--type", "TYPE", "One type for all layers: " + joined(quantize_types()) + ".",
                  "the default recipe"},
-                quantize_types(), [options](const std::string& type) { options->type = type; });
+                &options->type);
   flags->integer({"--mxfp8-blocks", "N", "Blocks of the default recipe in W8A8_MXFP8.",
                   "an eighth, at most 5"},
                  0, 1'000'000,

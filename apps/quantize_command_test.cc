@@ -131,8 +131,6 @@ TEST_F(QuantizeCommandTest, JsonLinesEndWithTheSummary) {
 TEST_F(QuantizeCommandTest, RefusesWhatCannotBeMeant) {
   EXPECT_EQ(quantize({"--model-path", "m"}), 2);
   EXPECT_THAT(err_, HasSubstr("--output-path"));
-  EXPECT_EQ(quantize({"--output-path", "o", "--type", "C"}), 2);
-  EXPECT_THAT(err_, HasSubstr("--type"));
   EXPECT_EQ(quantize({"--output-path", "o", "--rule", "best"}), 2);
   EXPECT_THAT(err_, HasSubstr("--rule"));
   EXPECT_EQ(quantize({"--output-path", "o", "--mxfp8-blocks", "-1"}), 2);
