@@ -166,7 +166,7 @@ TEST_F(Quantize, ReportsTypesAndErrors) {
     error += (value - decoded.as<double>()[i]) * (value - decoded.as<double>()[i]);
     size += value * value;
   }
-  EXPECT_NEAR(layer.relative_error, std::sqrt(error / size), 1e-9);
+  EXPECT_NEAR(layer.relative_error, std::sqrt(error / size), 1e-8);
   EXPECT_THAT(report.warnings, ::testing::IsEmpty());
 }
 
