@@ -46,7 +46,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 EngineInfo Engine::info() const {
   const bool embedded = cli::fake_engine().options.model_path.empty();
   return {embedded ? "fake (embedded)" : "fake", "models/fake", "abc", embedded, "CPU: fake",
-          cli::fake_engine().options.dtype};
+          cli::fake_engine().options.dtype, "plain"};
 }
 
 GenerateRequest Engine::resolve(const GenerateRequest& request) const {

@@ -125,7 +125,8 @@ class GenerateRun {
   }
 
   void announce(const EngineInfo& info, const GenerateRequest& request) {
-    log(LogLevel::info, "model:    " + info.model_name + ", " + info.dtype);
+    log(LogLevel::info, "model:    " + info.model_name + ", " + info.dtype +
+                             (info.quantization == "plain" ? "" : ", " + info.quantization));
     if (info.embedded)
       log(LogLevel::info,
           "          the small model that comes with mxdit, since no --model-path "

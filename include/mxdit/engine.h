@@ -115,6 +115,7 @@ struct EngineInfo {
   bool embedded = false;
   std::string device;       // one line
   std::string dtype;
+  std::string quantization;  // of the transformers: "plain", "mxfp4_npu", "modelslim", ...
 };
 
 class Engine {

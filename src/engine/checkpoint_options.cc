@@ -31,6 +31,11 @@ EngineInfo describe_engine(const EngineOptions& options, const Checkpoint& check
   info.model_hash = std::move(hash);
   info.device = backend.description();
   info.dtype = options.dtype;
+  info.quantization = checkpoint.quantization("transformer").config->name();
+  if (checkpoint.has_two_experts()) {
+    const std::string second = checkpoint.quantization("transformer_2").config->name();
+    if (second != info.quantization) info.quantization += " and " + second;
+  }
   return info;
 }
 

@@ -46,6 +46,7 @@ struct Engine::State {
   Pipeline pipeline;
   std::optional<LoadedModel> model;
   mutable std::string hash;  // computed at first use
+  mutable std::string quantization;
 };
 
 SizeRules Engine::State::size_rules() const {
@@ -92,6 +93,7 @@ MediaMetadata Engine::State::describe(const RunState& run) const {
   data["model"] = checkpoint.defaults().family;
   data["model_hash"] = hash;
   data["dtype"] = options.dtype;
+  data["quantization"] = quantization;
   // Without the number of threads, on which no result depends.
   data["device"] = backend->description().substr(0, backend->description().find(','));
   data["size"] = std::to_string(params.width) + "x" + std::to_string(params.height);
@@ -122,7 +124,10 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 
 EngineInfo Engine::info() const {
   if (state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
-  return describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
+  EngineInfo info =
+      describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
+  state_->quantization = info.quantization;
+  return info;
 }
 
 GenerateRequest Engine::resolve(const GenerateRequest& request) const {

@@ -5,8 +5,8 @@
 #include "quantization/methods/modelopt/method.h"
 #include "quantization/methods/modelopt_fp4/method.h"
 #include "quantization/methods/modelopt_fp8/method.h"
-#include "quantization/methods/mxfp4/method.h"
 #include "quantization/methods/modelslim/config.h"
+#include "quantization/methods/mxfp4/method.h"
 #include "quantization/methods/mxfp4_npu/method.h"
 #include "quantization/methods/mxfp8/method.h"
 
@@ -19,8 +19,8 @@ std::span<const QuantizationKey* const> quantization_keys() {
       &kModeloptKey,
       &kModeloptFp4Key,
       &kModeloptFp8Key,
-      &kMxfp4Key,
       &kModelslimKey,
+      &kMxfp4Key,
       &kMxfp4NpuKey,
       &kMxfp8Key,
   };
