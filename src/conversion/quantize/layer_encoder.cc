@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "conversion/e2m1_packing.h"
+#include "formats/e2m1_packing.h"
 #include "conversion/file_pieces.h"
 #include "core/error.h"
 #include "ops/ops.h"

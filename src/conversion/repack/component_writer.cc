@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "conversion/e2m1_packing.h"
+#include "formats/e2m1_packing.h"
 #include "conversion/file_pieces.h"
 #include "conversion/shards.h"
 #include "core/error.h"

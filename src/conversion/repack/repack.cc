@@ -2,7 +2,6 @@
 #include "mxdit/repack.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -14,6 +13,7 @@
 #include "conversion/repack/component_writer.h"
 #include "conversion/repack/model_files.h"
 #include "conversion/repack/resume_record.h"
+#include "conversion/stage_progress.h"
 #include "core/cancel.h"
 #include "core/error.h"
 
@@ -24,7 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace conversion;
 
-constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr const char* kDiffusersStem = "diffusion_pytorch_model";
 constexpr const char* kExportStem = "quant_model_weight";
 constexpr const char* kSame = ".";  // an exporter's folder with one transformer has no subfolder
@@ -46,47 +45,6 @@ const ModelType& find_model_type(const std::string& name) {
   fail(ErrorKind::usage, "[conversion] --model-type: expected one of ", known, ", got \"", name,
        "\"");
 }
-
-// Turns bytes into progress of one stage, in units of a MiB.
-class StageProgress {
- public:
-  StageProgress(const ProgressSink& sink, const std::string& stage, uint64_t total) : sink_(sink) {
-    state_.event = Progress::Event::stage_begin;
-    state_.stage = stage;
-    state_.total = static_cast<int64_t>((total + kMiB - 1) / kMiB);
-    emit();
-    state_.event = Progress::Event::step;
-  }
-  void add(uint64_t bytes) {
-    bytes_ += bytes;
-    const auto step = static_cast<int64_t>(bytes_ / kMiB);
-    if (step == state_.step) return;
-    const double elapsed = seconds();
-    state_.step_seconds =
-        (elapsed - state_.elapsed_seconds) / static_cast<double>(step - state_.step);
-    state_.step = step;
-    emit();
-  }
-  void end() {
-    state_.event = Progress::Event::stage_end;
-    state_.step = state_.total;
-    emit();
-  }
-
- private:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-  void emit() {
-    state_.elapsed_seconds = seconds();
-    if (sink_) sink_(state_);
-  }
-
-  const ProgressSink& sink_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  Progress state_;
-  uint64_t bytes_ = 0;
-};
 
 // One transformer on its way from one layout to the other.
 struct Part {

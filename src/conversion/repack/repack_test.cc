@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "conversion/e2m1_packing.h"
+#include "formats/e2m1_packing.h"
 #include "conversion/repack/exported_model.h"
 #include "io/expect_error.h"
 

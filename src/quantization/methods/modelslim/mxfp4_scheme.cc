@@ -1,9 +1,9 @@
 // W4A4_MXFP4 and W4A4_MXFP4_DUALSCALE: E2M1 weights with one or two levels of scales.
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "core/error.h"
+#include "formats/e2m1_packing.h"
 #include "quantization/methods/modelslim/layer_tensors.h"
 #include "quantization/methods/modelslim/scheme.h"
 #include "quantization/quantized_layer.h"
@@ -13,19 +13,6 @@ namespace {
 
 constexpr int64_t kBlock = 32, kGroup = 512;
 constexpr int kLargestCode = 252;  // 6 * 2^(252 - 127) is the last that fp32 holds
-constexpr uint8_t kOffGrid = 0x80;
-
-// The E2M1 code of every E4M3 code whose value is on the grid.
-std::array<uint8_t, 256> e2m1_codes() {
-  std::array<uint8_t, 256> codes{};
-  for (int code = 0; code < 256; ++code) {
-    const float value = e4m3_to_float(static_cast<uint8_t>(code));
-    const uint8_t nearest = to_e2m1(value, RoundMode::rint);
-    codes[static_cast<size_t>(code)] = e2m1_to_float(nearest) == value ? nearest : kOffGrid;
-  }
-  return codes;
-}
-
 class Mxfp4 final : public LinearMethod {
  public:
   explicit Mxfp4(const SchemeContext& context) : context_(context) {}
@@ -120,21 +107,12 @@ class Mxfp4 final : public LinearMethod {
 
   // Every value of an E4M3 container has to be one of E2M1.
   static Tensor packed(const LayerTensors& tensors, const Tensor& weight) {
-    static const std::array<uint8_t, 256> table = e2m1_codes();
     Tensor result = Tensor::host(DType::u8, {weight.dim(0), weight.dim(1) / 2});
-    const uint8_t* from = weight.as<uint8_t>();
-    uint8_t* to = result.as_mutable<uint8_t>();
-    uint8_t seen = 0;
-    for (int64_t i = 0; i < result.elements(); ++i) {
-      const uint8_t low = table[from[2 * i]], high = table[from[2 * i + 1]];
-      seen |= static_cast<uint8_t>(low | high);
-      to[i] = static_cast<uint8_t>(low | (high << 4));
-    }
-    if ((seen & kOffGrid) == 0) return result;
-    int64_t i = 0;
-    while (table[from[i]] != kOffGrid) ++i;
+    const auto count = static_cast<size_t>(weight.elements());
+    const size_t i = pack_e2m1(weight.as<uint8_t>(), count, result.as_mutable<uint8_t>());
+    if (i == count) return result;
     tensors.refuse("weight", "values of E2M1 (0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives)",
-                   detail::concat(e4m3_to_float(from[i]), " at ", i));
+                   detail::concat(e4m3_to_float(weight.as<uint8_t>()[i]), " at ", i));
   }
 
   // No element may become infinite by both scales together.

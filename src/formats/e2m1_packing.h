@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace mxdit::conversion {
+namespace mxdit {
 
 // The E2M1 code (0..15) of an E4M3FN code whose value lies on the E2M1 grid
 // (+-0, 0.5, 1, 1.5, 2, 3, 4, 6; OCP MX 1.0); nothing for every other code.
@@ -18,4 +18,4 @@ size_t pack_e2m1(const uint8_t* e4m3, size_t count, uint8_t* packed) noexcept;
 // The way back: `count` codes (even) from count / 2 bytes.
 void unpack_e2m1(const uint8_t* packed, size_t count, uint8_t* e4m3) noexcept;
 
-}  // namespace mxdit::conversion
+}  // namespace mxdit

@@ -1,8 +1,8 @@
-#include "conversion/e2m1_packing.h"
+#include "formats/e2m1_packing.h"
 
 #include <array>
 
-namespace mxdit::conversion {
+namespace mxdit {
 
 namespace {
 
@@ -47,4 +47,4 @@ void unpack_e2m1(const uint8_t* packed, size_t count, uint8_t* e4m3) noexcept {
   }
 }
 
-}  // namespace mxdit::conversion
+}  // namespace mxdit

@@ -1,4 +1,4 @@
-#include "conversion/e2m1_packing.h"
+#include "formats/e2m1_packing.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "formats/element.h"
 
-namespace mxdit::conversion {
+namespace mxdit {
 namespace {
 
 constexpr float kGrid[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
@@ -55,4 +55,4 @@ TEST(E2m1Packing, ComesBackFromEveryByte) {
 }
 
 }  // namespace
-}  // namespace mxdit::conversion
+}  // namespace mxdit
