@@ -5,6 +5,7 @@
 
 #include "app_error.h"
 #include "command.h"
+#include "compare_perf_command.h"
 #include "generate_command.h"
 #include "inspect_command.h"
 #include "mxdit/engine.h"
@@ -17,6 +18,7 @@ namespace mxdit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"compare-perf", "compare what runs took, from their --perf-dump-path files", run_compare_perf},
     {"generate", "make a video from a prompt", run_generate},
     {"inspect", "show what a model consists of and how its layers run", run_inspect},
     {"op", "run a quantized operator on safetensors files", run_op},
@@ -28,7 +30,7 @@ void print_help(std::ostream& out) {
   out << "mxdit " << version() << ": video generation with Wan2.2\n\n"
       << "usage: mxdit COMMAND [arguments]\n\ncommands:\n";
   for (const Command& command : kCommands)
-    out << "  " << command.name << std::string(12 - std::string(command.name).size(), ' ')
+    out << "  " << command.name << std::string(14 - std::string(command.name).size(), ' ')
         << command.summary << "\n";
   out << "\nmxdit COMMAND --help says more; mxdit --version prints the version.\n"
       << "A first video: mxdit generate \"PROMPT\"\n";

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <cstring>
 
-#include "formats/e2m1_packing.h"
 #include "conversion/file_pieces.h"
 #include "core/error.h"
+#include "formats/e2m1_packing.h"
 #include "ops/ops.h"
 
 namespace mxdit::conversion {
