@@ -137,7 +137,9 @@ TEST(LayerPatternTest, RefusesWhatItWouldReadOtherwise) {
 }
 
 TEST(LayerPatternTest, NestedRepeatsStayFast) {
-  EXPECT_FALSE(ignores("re:((a*)*)*b", std::string(300, 'a')));
+  for (const char* text : {"re:((a*)*)*b", "re:(((a*)+)?c)+", "re:((((a*)*)+)+)+)+]?$"})
+    EXPECT_THROW(LayerPattern(text, "w"), Error) << text;
+  EXPECT_TRUE(ignores("re:(a(b*))c(d+)(e|f)*", "abbcdef"));
   EXPECT_FALSE(ignores("re:(a|a|a)*(a|a)*c$", std::string(300, 'a')));
 }
 

@@ -3,6 +3,7 @@
 #include <regex.h>
 
 #include <cctype>
+#include <vector>
 
 #include "core/error.h"
 
@@ -21,10 +22,32 @@ std::string translated_escape(char c) {
   return "";
 }
 
-// Nothing when the expression uses what POSIX has not.
+bool is_repeat(char c) { return c == '*' || c == '+' || c == '?'; }
+
+// Whether groups hold repeats, from the outermost to the present one. A repeat of a group that holds
+// one already makes compiling an expression take time exponential in the depth.
+class Groups {
+ public:
+  // Takes the next character outside of brackets; false for a repeat of repeats.
+  bool accepts(char c, char next) {
+    if (c == '(') holds_repeat_.push_back(false);
+    if (is_repeat(c)) holds_repeat_.back() = true;
+    if (c != ')' || holds_repeat_.size() == 1) return true;  // regcomp refuses a lone one
+    const bool inner = holds_repeat_.back();
+    holds_repeat_.pop_back();
+    if (inner) holds_repeat_.back() = true;
+    return !(inner && is_repeat(next));
+  }
+
+ private:
+  std::vector<bool> holds_repeat_ = {false};
+};
+
+// The expression as POSIX has it; what POSIX has not is an error.
 std::string translated(const std::string& text, const std::string& where) {
   std::string posix;
   bool in_brackets = false;
+  Groups groups;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const char next = i + 1 < text.size() ? text[i + 1] : '\0';
@@ -44,13 +67,13 @@ std::string translated(const std::string& text, const std::string& where) {
       known = next != ']' && text.compare(i, 3, "[^]") != 0;
     } else {
       // Two repeats in a row are lazy or possessive in Python and something else in POSIX.
-      const bool repeats = c == '*' || c == '+' || c == '?';
-      const bool doubled = repeats && (next == '?' || next == '+' || next == '*');
-      known = known && c != '{' && c != '}' && !doubled && !(c == '(' && next == '?');
+      const bool doubled = is_repeat(c) && is_repeat(next);
+      known = known && c != '{' && c != '}' && !doubled && !(c == '(' && next == '?') &&
+              groups.accepts(c, next);
     }
     if (!known)
-      fail(ErrorKind::unsupported, where, ": expected a regular expression without counted repeats, ",
-           "references and other extensions, got ", text);
+      fail(ErrorKind::unsupported, where, ": expected a regular expression without counted and nested ",
+           "repeats, references and other extensions, got ", text);
     posix += piece;
   }
   return posix;

@@ -10,8 +10,8 @@ namespace mxdit::modelslim {
 class LayerPattern {
  public:
   // Of Python's regular expressions those that POSIX has too, with \d, \w and escaped punctuation: no
-  // counted repeats, references, classes by escape inside brackets, or groups that begin with (?.
-  // So every match takes time linear in the name. Error{unsupported} for others, bad_input for
+  // counted or nested repeats, references, classes by escape inside brackets, or groups that begin
+  // with (?. So compiling and every match take linear time. Error{unsupported} for others, bad_input for
   // what is none or longer than 200 characters; `where` begins the message.
   LayerPattern(const std::string& text, const std::string& where);
 
