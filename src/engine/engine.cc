@@ -140,7 +140,7 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   RunState run;
   run.params = state.resolve(request);
   check_memory(plan_memory(state.checkpoint, *state.backend, run.params, state.compute),
-               state.options.max_memory_bytes, state.options.log);
+               state.options.max_memory_bytes, state.model.has_value(), state.options.log);
   RunContext context{&progress, cancel, &state.options.log};
   context.videos = static_cast<int>(run.params.videos());
   info();  // the hash goes into every result

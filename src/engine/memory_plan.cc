@@ -38,7 +38,7 @@ void add_quantized_weights(const Checkpoint& checkpoint, Backend& backend, DType
     if (name == std::string("transformer_2") && !checkpoint.has_two_experts()) continue;
     if (checkpoint.quantization(name).config->name() == plain_quantization().name()) continue;
     for (const SurveyedLayer& layer : survey_layers(checkpoint, backend, compute, name)) {
-      plan.resident_bytes += layer.info.resident_bytes;
+      plan.weight_bytes += layer.info.resident_bytes;
       working = std::max(working, layer.info.working_bytes);
     }
   }
@@ -65,7 +65,7 @@ uint64_t repacked_bytes(const WeightStore& weights) {
 uint64_t MemoryPlan::peak_bytes() const {
   uint64_t peak = 0;
   for (const StageMemory& stage : stages) peak = std::max(peak, stage.bytes);
-  return peak + resident_bytes;
+  return peak + weight_bytes + resident_bytes;
 }
 
 MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
@@ -78,8 +78,8 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
   const int contexts = params.guided() ? 2 : 1;
   const int64_t text = params.max_sequence_length;
   MemoryPlan plan;
-  plan.resident_bytes =
-      kProgram + repacked_bytes(checkpoint.weights("vae")) + frames_bytes(params);
+  plan.weight_bytes = repacked_bytes(checkpoint.weights("vae"));
+  plan.resident_bytes = kProgram + frames_bytes(params);
   for (const char* name : {"text_encoder", "transformer", "transformer_2", "vae"})
     if (name != std::string("transformer_2") || checkpoint.has_two_experts())
       plan.mapped_bytes += checkpoint.weights(name).total_bytes();
@@ -98,21 +98,22 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
   return plan;
 }
 
-void check_memory(const MemoryPlan& plan, uint64_t limit, const LogSink& log) {
+void check_memory(const MemoryPlan& plan, uint64_t limit, bool loaded, const LogSink& log) {
   const std::optional<uint64_t> available = limit > 0 ? std::optional(limit) : available_memory();
   if (!available) return;
+  const uint64_t needed = plan.peak_bytes() - (loaded && limit == 0 ? plan.weight_bytes : 0);
   const auto widest = std::max_element(
       plan.stages.begin(), plan.stages.end(),
       [](const StageMemory& a, const StageMemory& b) { return a.bytes < b.bytes; });
-  if (plan.peak_bytes() > *available)
+  if (needed > *available)
     fail(ErrorKind::out_of_memory, "[engine] memory: expected at most ", gib(*available),
          limit > 0 ? " (--max-memory)" : " (available now)", ", got a run that needs ",
-         gib(plan.peak_bytes()), " (", widest->stage, " ", gib(widest->bytes), ", weights and results ",
-         gib(plan.resident_bytes), ") beside the mapped checkpoint of ", gib(plan.mapped_bytes),
+         gib(needed), " (", widest->stage, " ", gib(widest->bytes), ", weights and results ",
+         gib(plan.weight_bytes + plan.resident_bytes), ") beside the mapped checkpoint of ", gib(plan.mapped_bytes),
          "; make the video smaller or shorter, or use --vae-tiling");
-  if (log && plan.mapped_bytes + plan.peak_bytes() > *available)
+  if (log && plan.mapped_bytes + needed > *available)
     log(LogLevel::warning, "memory: the checkpoint (" + gib(plan.mapped_bytes) + ") and the run (" +
-                               gib(plan.peak_bytes()) + ") exceed " + gib(*available) +
+                               gib(needed) + ") exceed " + gib(*available) +
                                "; weights will be read from disk again in every step");
 }
 

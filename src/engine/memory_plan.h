@@ -21,7 +21,8 @@ struct StageMemory {
 
 struct MemoryPlan {
   std::vector<StageMemory> stages;
-  uint64_t resident_bytes = 0;  // weights that are not mapped: alive in every stage
+  uint64_t weight_bytes = 0;    // weights that are not mapped: alive in every stage
+  uint64_t resident_bytes = 0;  // the program and the results, alive in every stage
   uint64_t mapped_bytes = 0;    // the checkpoint's files
 
   uint64_t peak_bytes() const;
@@ -34,7 +35,7 @@ MemoryPlan plan_memory(const Checkpoint& checkpoint, Backend& backend,
                        const SamplingParams& params, DType compute);
 
 // Error{out_of_memory} with the plan's peak when it exceeds `limit` bytes, or, with limit 0, what
-// the machine has available.
-void check_memory(const MemoryPlan& plan, uint64_t limit, const LogSink& log);
+// the machine has available: of that, weights that are `loaded` already take nothing more.
+void check_memory(const MemoryPlan& plan, uint64_t limit, bool loaded, const LogSink& log);
 
 }  // namespace mxdit

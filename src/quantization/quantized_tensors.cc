@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
 
 #include "core/error.h"
 
@@ -18,6 +17,8 @@ constexpr std::array<std::string_view, 20> kParts = {
 bool is_weight(const std::string& name) { return name.ends_with(".weight"); }
 
 }  // namespace
+
+std::span<const std::string_view> quantized_parts() { return kParts; }
 
 bool is_quantized_tensor(const std::string& name, DType dtype) {
   const std::string_view last = std::string_view(name).substr(name.rfind('.') + 1);

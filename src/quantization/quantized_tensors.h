@@ -4,10 +4,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "checkpoint/weight_store.h"
 
 namespace mxdit {
+
+// Last parts of the names of scales, offsets and packed weights: "weight_scale", "qweight".
+std::span<const std::string_view> quantized_parts();
 
 // Scales, offsets and packed weights by the last part of their name ("weight_scale", "qweight"), and
 // weights in integers. An fp8 weight alone is none: it may be a plain weight that was cast.

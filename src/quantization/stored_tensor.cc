@@ -1,19 +1,27 @@
 #include "quantization/stored_tensor.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <optional>
 
 #include "core/error.h"
+#include "quantization/quantized_tensors.h"
 
 namespace mxdit {
 namespace {
 
-// Tensors that only quantized checkpoints have beside a weight.
-constexpr std::array kQuantizedParts = {
-    "weight_scale",  "weight_scale_inv", "weight_scale_2", "weight_dual_scale",
-    "weight_offset", "input_scale",      "input_offset",   "deq_scale",
-    "quant_bias",    "mul_scale",        "div.mul_scale",  "linear.weight"};
+// The first part of a layer that only quantized checkpoints have and `known` does not list; those
+// of exporters' wrappers (`<layer>.linear.*`, `<layer>.div.*`) included.
+std::optional<std::string> other_part(const LinearSource& source,
+                                      std::initializer_list<std::string_view> known) {
+  for (const std::string_view part : quantized_parts()) {
+    if (std::find(known.begin(), known.end(), part) != known.end()) continue;
+    for (const char* wrapper : {"", "linear.", "div."})
+      if (has_stored(source, wrapper + std::string(part))) return wrapper + std::string(part);
+  }
+  if (has_stored(source, "linear.weight")) return "linear.weight";
+  return std::nullopt;
+}
 
 float value_at(const Tensor& tensor, int64_t i) {
   switch (tensor.dtype()) {
@@ -148,18 +156,16 @@ Tensor plain_weight(const LinearSource& source, int64_t out_features, int64_t in
 }
 
 void refuse_quantized_parts(const LinearSource& source, const std::string& asked) {
-  for (const char* part : kQuantizedParts)
-    if (has_stored(source, part))
-      fail(ErrorKind::bad_input, "[quantization] ", where(source, part), ": expected none (", asked,
-           " quantizes plain weights), got one: the checkpoint is already quantized");
+  if (const auto part = other_part(source, {}))
+    fail(ErrorKind::bad_input, "[quantization] ", where(source, *part), ": expected none (", asked,
+         " quantizes plain weights), got one: the checkpoint is already quantized");
 }
 
 void refuse_other_parts(const LinearSource& source, std::initializer_list<std::string_view> known,
                         const std::string& reason) {
-  for (const char* part : kQuantizedParts)
-    if (std::find(known.begin(), known.end(), part) == known.end() && has_stored(source, part))
-      fail(ErrorKind::bad_input, "[quantization] ", where(source, part), ": expected none (",
-           reason, "), got one");
+  if (const auto part = other_part(source, known))
+    fail(ErrorKind::bad_input, "[quantization] ", where(source, *part), ": expected none (", reason,
+         "), got one");
 }
 
 void check_finite(const LinearSource& source, const std::string& part, const Tensor& tensor,

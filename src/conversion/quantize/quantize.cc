@@ -8,10 +8,9 @@
 
 #include "backend/registry.h"
 #include "checkpoint/model_folder.h"
-#include "conversion/file_pieces.h"
+#include "conversion/model_files.h"
 #include "conversion/output_folder.h"
 #include "conversion/quantize/quantization_writer.h"
-#include "conversion/repack/model_files.h"
 #include "conversion/shards.h"
 #include "conversion/stage_progress.h"
 #include "core/error.h"
@@ -153,23 +152,7 @@ class QuantizeModel {
     const auto files = list_model_files(options_.model_path, {"transformer", "transformer_2"}, {});
     for (const ModelFile& file : files) summary.copied_bytes += file.bytes;
     summary.copied_files = static_cast<int64_t>(files.size());
-    StageProgress progress(progress_, "copy", summary.copied_bytes);
-    for (const ModelFile& file : files) {
-      check_cancelled(cancel_);
-      const fs::path target = working / file.name;
-      make_folder(target.parent_path());
-      copy_file_in_pieces(
-          file.path, target, [&](size_t bytes) { progress.add(bytes); }, cancel_);
-    }
-    progress.end();
-  }
-
-  static void make_folder(const fs::path& folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error)
-      fail(ErrorKind::io, "[conversion] ", folder.string(),
-           ": making the folder failed: ", error.message());
+    copy_model_files(files, working, progress_, cancel_);
   }
 
   QuantizedComponentReport write(const Part& part, const fs::path& working,

@@ -7,11 +7,10 @@
 
 #include "checkpoint/model_folder.h"
 #include "checkpoint/weight_store.h"
-#include "conversion/file_pieces.h"
+#include "conversion/model_files.h"
 #include "conversion/output_folder.h"
 #include "conversion/repack/component_plan.h"
 #include "conversion/repack/component_writer.h"
-#include "conversion/repack/model_files.h"
 #include "conversion/repack/resume_record.h"
 #include "conversion/stage_progress.h"
 #include "core/cancel.h"
@@ -182,33 +181,7 @@ class Repack {
   void copy_files(const fs::path& working, RepackSummary& summary) const {
     for (const ModelFile& file : files_) summary.copied_bytes += file.bytes;
     summary.copied_files = static_cast<int64_t>(files_.size());
-    StageProgress progress(progress_, "copy", summary.copied_bytes);
-    for (const ModelFile& file : files_) {
-      check_cancelled(cancel_);
-      const fs::path target = working / file.name;
-      make_folder(target.parent_path());
-      if (is_copy(file, target))
-        progress.add(file.bytes);
-      else
-        copy_file_in_pieces(
-            file.path, target, [&](size_t bytes) { progress.add(bytes); }, cancel_);
-    }
-    progress.end();
-  }
-
-  static void make_folder(const fs::path& folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error)
-      fail(ErrorKind::io, "[conversion] ", folder.string(),
-           ": making the folder failed: ", error.message());
-  }
-
-  // Copies carry the time of their source, and appear complete only.
-  static bool is_copy(const ModelFile& file, const fs::path& target) {
-    std::error_code error;
-    return fs::is_regular_file(target, error) && fs::file_size(target, error) == file.bytes &&
-           fs::last_write_time(target, error) == fs::last_write_time(file.path, error) && !error;
+    copy_model_files(files_, working, progress_, cancel_);
   }
 
   RepackedComponent write(const Part& part, const fs::path& working) const {

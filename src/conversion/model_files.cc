@@ -1,7 +1,9 @@
-#include "conversion/repack/model_files.h"
+#include "conversion/model_files.h"
 
 #include <algorithm>
 
+#include "conversion/file_pieces.h"
+#include "conversion/stage_progress.h"
 #include "core/error.h"
 
 namespace mxdit::conversion {
@@ -69,6 +71,42 @@ std::vector<ModelFile> list_model_files(const fs::path& model,
   Lister lister(transformers, without);
   lister.list(model, "", 0);
   return lister.take();
+}
+
+namespace {
+
+// Copies carry the time of their source, and appear complete only.
+bool is_copy(const ModelFile& file, const fs::path& target) {
+  std::error_code error;
+  return fs::is_regular_file(target, error) && fs::file_size(target, error) == file.bytes &&
+         fs::last_write_time(target, error) == fs::last_write_time(file.path, error) && !error;
+}
+
+}  // namespace
+
+void copy_model_files(const std::vector<ModelFile>& files, const fs::path& target,
+                      const ProgressSink& sink, const CancelToken* cancel) {
+  uint64_t total = 0;
+  for (const ModelFile& file : files) total += file.bytes;
+  StageProgress progress(sink, "copy", total);
+  for (const ModelFile& file : files) {
+    check_cancelled(cancel);
+    const fs::path copy = target / file.name;
+    make_folder(copy.parent_path());
+    if (is_copy(file, copy))
+      progress.add(file.bytes);
+    else
+      copy_file_in_pieces(file.path, copy, [&](size_t bytes) { progress.add(bytes); }, cancel);
+  }
+  progress.end();
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    fail(ErrorKind::io, "[conversion] ", folder.string(),
+         ": making the folder failed: ", error.message());
 }
 
 }  // namespace mxdit::conversion

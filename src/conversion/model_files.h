@@ -1,4 +1,4 @@
-// The files of a diffusers folder that repacking copies as they are.
+// The files of a diffusers folder that conversions copy as they are.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,9 @@
 #include <set>
 #include <string>
 #include <vector>
+
+#include "core/cancel.h"
+#include "mxdit/engine.h"
 
 namespace mxdit::conversion {
 
@@ -21,5 +24,13 @@ struct ModelFile {
 std::vector<ModelFile> list_model_files(const std::filesystem::path& model,
                                         const std::set<std::string>& transformers,
                                         const std::filesystem::path& without);
+
+// Copies them below `target` as the stage "copy". Files that are there already, complete and of the
+// same time, are not written again. Errors: io, cancelled.
+void copy_model_files(const std::vector<ModelFile>& files, const std::filesystem::path& target,
+                      const ProgressSink& progress, const CancelToken* cancel);
+
+// With the folders above it. Error{io} naming it.
+void make_folder(const std::filesystem::path& folder);
 
 }  // namespace mxdit::conversion
