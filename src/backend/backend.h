@@ -152,7 +152,7 @@ class Backend {
 
 struct BackendOptions {
   int threads = 0;      // 0: all processors the process may use
-  std::string isa;      // CPU: "", or a forced kernel table: "scalar", "avx2", "avx512"
+  std::string isa;      // CPU: "", or a forced kernel table: "scalar", "avx2", ...
 };
 
 }  // namespace mxdit

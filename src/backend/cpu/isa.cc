@@ -8,7 +8,8 @@
 namespace mxdit::cpu {
 namespace {
 
-constexpr const char* kKnownNames[] = {"avx512", "avx2", "scalar"};
+constexpr const char* kKnownNames[] = {"amx", "avx512_vnni", "avx512", "avx2",
+                                       "scalar"};
 
 template <typename Entry>
 void inherit(Entry& entry, const Entry& below) {
@@ -30,6 +31,10 @@ KernelTable completed(KernelTable table, const KernelTable& below) {
   inherit(table.quantize, below.quantize);
   inherit(table.dequantize, below.dequantize);
   if (table.matrix.multiply == nullptr) table.matrix = below.matrix;
+  inherit(table.dots.pack, below.dots.pack);
+  inherit(table.dots.widen, below.dots.widen);
+  inherit(table.dots.survey, below.dots.survey);
+  inherit(table.dots.fold, below.dots.fold);
   return table;
 }
 
@@ -45,7 +50,7 @@ std::string runnable_names() {
 const std::vector<KernelTable>& built_tables() {
   static const std::vector<KernelTable> tables = [] {
     std::vector<KernelTable> list = {*scalar_table()};
-    for (const KernelTable* table : {avx2_table(), avx512_table()})
+    for (const KernelTable* table : {avx2_table(), avx512_table(), avx512_vnni_table(), amx_table()})
       if (table != nullptr) list.insert(list.begin(), completed(*table, list.front()));
     return list;
   }();
@@ -74,8 +79,8 @@ std::vector<std::string> passed_over(const KernelTable& chosen) {
   std::vector<std::string> reasons;
   for (const KernelTable& table : built_tables()) {
     if (name == table.name) break;
-    reasons.push_back(table.name + (runs_here(table) ? ": " + name + " was asked for"
-                                                     : std::string(": this machine lacks it")));
+    const std::string reason = why_absent(table);
+    reasons.push_back(std::string(table.name) + ": " + (reason.empty() ? name + " was asked for" : reason));
   }
   return reasons;
 }

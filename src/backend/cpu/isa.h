@@ -16,6 +16,8 @@ uint32_t machine_isa() noexcept;
 const std::vector<KernelTable>& built_tables();
 
 bool runs_here(const KernelTable& table) noexcept;
+// Why a table does not run here, "this machine lacks it"; empty when it does.
+std::string why_absent(const KernelTable& table);
 
 // The table called `forced`, or if that is empty the one named by the environment variable
 // MXDIT_ISA, or else the best that runs here. Error{usage} for a name that is not known,

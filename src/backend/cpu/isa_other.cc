@@ -7,4 +7,8 @@ uint32_t machine_isa() noexcept {
   return 0;
 }
 
+std::string why_absent(const KernelTable& table) {
+  return table.isa == 0 ? "" : "this machine lacks it";
+}
+
 }  // namespace mxdit::cpu

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "backend/cpu/dot_kernels.h"
+
 namespace mxdit::cpu {
 
 enum class Element : uint8_t { f32, bf16, f16, f8_e4m3, f8_e5m2 };
@@ -26,6 +28,8 @@ enum class ScaleOrigin : uint8_t { dual_level, shared_exponent, row_maximum, nv_
 // What a table asks of the machine.
 inline constexpr uint32_t kIsaAvx2 = 1;    // with FMA and F16C
 inline constexpr uint32_t kIsaAvx512 = 2;  // F, BW, VL and DQ
+inline constexpr uint32_t kIsaAvx512Vnni = 4;  // with BF16
+inline constexpr uint32_t kIsaAmx = 8;         // tiles, int8 and bf16
 
 // ---- elements: ranges count elements ----
 
@@ -262,25 +266,28 @@ using RangeKernel = void (*)(const Args&, int64_t begin, int64_t end) noexcept;
 struct KernelTable {
   const char* name;
   uint32_t isa;
-  RangeKernel<CastArgs> cast;
-  RangeKernel<AddArgs> add;
-  RangeKernel<ActivateArgs> activate;
-  RangeKernel<CombineArgs> combine;
-  RangeKernel<LayerNormArgs> layer_norm;
-  RangeKernel<ScaleNormArgs> rms_norm;
-  RangeKernel<ScaleNormArgs> channel_norm;
-  RangeKernel<GateAddArgs> gate_add;
-  RangeKernel<RopeArgs> rope;
-  RangeKernel<CopyArgs> copy;
-  RangeKernel<UpsampleArgs> upsample2x;
-  RangeKernel<QuantizeArgs> quantize;
-  RangeKernel<DequantizeArgs> dequantize;
-  MatrixKernels matrix;
+  RangeKernel<CastArgs> cast = nullptr;
+  RangeKernel<AddArgs> add = nullptr;
+  RangeKernel<ActivateArgs> activate = nullptr;
+  RangeKernel<CombineArgs> combine = nullptr;
+  RangeKernel<LayerNormArgs> layer_norm = nullptr;
+  RangeKernel<ScaleNormArgs> rms_norm = nullptr;
+  RangeKernel<ScaleNormArgs> channel_norm = nullptr;
+  RangeKernel<GateAddArgs> gate_add = nullptr;
+  RangeKernel<RopeArgs> rope = nullptr;
+  RangeKernel<CopyArgs> copy = nullptr;
+  RangeKernel<UpsampleArgs> upsample2x = nullptr;
+  RangeKernel<QuantizeArgs> quantize = nullptr;
+  RangeKernel<DequantizeArgs> dequantize = nullptr;
+  MatrixKernels matrix = {};
+  DotKernels dots = {};  // entries that a table lacks are null, where no table below it has them
 };
 
 // Defined by the ISA folders; null where the build lacks the folder's instruction set.
 const KernelTable* scalar_table() noexcept;
 const KernelTable* avx2_table() noexcept;
 const KernelTable* avx512_table() noexcept;
+const KernelTable* avx512_vnni_table() noexcept;
+const KernelTable* amx_table() noexcept;
 
 }  // namespace mxdit::cpu

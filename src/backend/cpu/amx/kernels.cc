@@ -1,0 +1,266 @@
+// Dots on AMX: two left tiles times two right tiles into four tiles of sums.
+//
+// Sums leave the tiles one panel late, behind the first loads of the next one: tile loads stall on
+// pending stores with the same last 12 address bits, and those stores wait for the multiplier.
+#include <immintrin.h>
+
+#include "backend/cpu/amx/tiles.h"
+#include "backend/cpu/dot_kernels.h"
+#include "backend/cpu/kernel_table.h"
+
+#define MXDIT_INLINE inline __attribute__((always_inline))
+
+namespace mxdit::cpu {
+namespace amx {
+namespace {
+
+constexpr int64_t kTileBytes = kDotStepBytes / 2;
+constexpr int64_t kBlockStride = kDotRows * 4;  // bytes from row to row of a product
+
+MXDIT_INLINE void add_scaled(__m512 sum, __m512 scale, const float* start, float* out) {
+  _mm512_storeu_ps(out, _mm512_add_ps(_mm512_loadu_ps(start), _mm512_mul_ps(sum, scale)));
+}
+
+// Tiles 0 to 3 hold the quarters of the product, in the order of `offset`.
+MXDIT_INLINE constexpr int64_t quarter(int tile) {
+  return (tile >> 1) * 16 * kDotRows + (tile & 1) * 16;
+}
+
+#define MXDIT_STORE_TILE(tile, block) _tile_stored(tile, (block) + quarter(tile), kBlockStride)
+#define MXDIT_STORE_TILES(block) \
+  MXDIT_STORE_TILE(0, block);    \
+  MXDIT_STORE_TILE(1, block);    \
+  MXDIT_STORE_TILE(2, block);    \
+  MXDIT_STORE_TILE(3, block)
+#define MXDIT_LOAD_TILES(block)                           \
+  _tile_loadd(0, (block) + quarter(0), kBlockStride);     \
+  _tile_loadd(1, (block) + quarter(1), kBlockStride);     \
+  _tile_loadd(2, (block) + quarter(2), kBlockStride);     \
+  _tile_loadd(3, (block) + quarter(3), kBlockStride)
+
+// ---- bf16 ----
+
+struct LeftSteps {
+  const uint8_t* first;
+  int64_t stride;
+  const int64_t* steps;
+
+  MXDIT_INLINE const uint8_t* operator[](int64_t s) const {
+    return first + (steps == nullptr ? s * kDotStepBytes : steps[s]);
+  }
+};
+
+// Steps from `first` on; the sums are in the tiles.
+MXDIT_INLINE void multiply_steps(const LeftSteps& left, const uint8_t* right, int64_t first,
+                                 int64_t steps) {
+  for (int64_t s = first; s < steps; ++s) {
+    const uint8_t* a = left[s];
+    const uint8_t* b = right + s * kDotStepBytes;
+    _tile_loadd(4, a, left.stride);
+    _tile_loadd(6, b, kDotStep);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + kTileBytes, kDotStep);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, a + 16 * left.stride, left.stride);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+// Hands tile t of the panel before to memory and starts the sum anew.
+#define MXDIT_NEXT_TILE(tile)                                         \
+  if (before != nullptr) MXDIT_STORE_TILE(tile, before);              \
+  if (accumulate)                                                     \
+    _tile_loadd(tile, product + quarter(tile), kBlockStride);         \
+  else                                                                \
+    _tile_zero(tile)
+
+template <bool accumulate>
+MXDIT_INLINE void first_step(const LeftSteps& left, const uint8_t* b, const float* product,
+                             float* before) {
+  const uint8_t* a = left[0];
+  _tile_loadd(4, a, left.stride);
+  _tile_loadd(6, b, kDotStep);
+  _tile_loadd(7, b + kTileBytes, kDotStep);
+  _tile_loadd(5, a + 16 * left.stride, left.stride);
+  MXDIT_NEXT_TILE(0);
+  _tile_dpbf16ps(0, 4, 6);
+  MXDIT_NEXT_TILE(1);
+  _tile_dpbf16ps(1, 4, 7);
+  MXDIT_NEXT_TILE(2);
+  _tile_dpbf16ps(2, 5, 6);
+  MXDIT_NEXT_TILE(3);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
+void multiply(const MultiplyDotsArgs& args) noexcept {
+  configure_tiles();
+  const LeftSteps left = {args.left, args.left_stride, args.left_steps};
+  float* before = nullptr;
+  for (int64_t panel = 0; panel < args.panels; ++panel) {
+    const uint8_t* right = args.right + panel * args.right_stride;
+    float* product = args.product + panel * args.product_stride;
+    if (args.accumulate)
+      first_step<true>(left, right, product, before);
+    else
+      first_step<false>(left, right, product, before);
+    multiply_steps(left, right, 1, args.steps);
+    before = product;
+  }
+  MXDIT_STORE_TILES(before);
+  release_tiles();
+}
+
+// ---- folded int8 ----
+
+// Adds 16 floats of the panel before: its sums, scaled, to what it starts from.
+struct Rescale {
+  const int32_t* sums;
+  const float* row_scale;
+  const float* start;  // null: product
+  float* product;
+  __m512 column_scale[2];
+
+  MXDIT_INLINE void add(int i) const {
+    const int row = i >> 1, half = i & 1;
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums + i * 16));
+    const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(row_scale[row]), column_scale[half]);
+    add_scaled(sum, scale, start == nullptr ? product + i * 16 : start + half * 16,
+               product + i * 16);
+  }
+  MXDIT_INLINE void add_all() const {
+    for (int i = 0; i < 64; ++i) add(i);
+  }
+};
+
+#define MXDIT_TURN_OVER(tile)                       \
+  MXDIT_STORE_TILE(tile, reinterpret_cast<float*>(sums)); \
+  _tile_zero(tile)
+
+// One panel of kFoldSteps steps, and the rescaling of the one before it in between.
+MXDIT_INLINE void multiply_full_panel(const uint8_t* a, const uint8_t* b, int32_t* sums,
+                                      const Rescale* before) {
+  _tile_loadd(4, a, kDotStep);
+  _tile_loadd(6, b, kDotStep);
+  _tile_loadd(7, b + kTileBytes, kDotStep);
+  _tile_loadd(5, a + kTileBytes, kDotStep);
+  MXDIT_TURN_OVER(0);
+  _tile_dpbssd(0, 4, 6);
+  MXDIT_TURN_OVER(1);
+  _tile_dpbssd(1, 4, 7);
+  MXDIT_TURN_OVER(2);
+  _tile_dpbssd(2, 5, 6);
+  MXDIT_TURN_OVER(3);
+  _tile_dpbssd(3, 5, 7);
+  int next = 0;
+#define MXDIT_RESCALE_SOME(count) \
+  if (before != nullptr)          \
+    for (int u = 0; u < (count) && next < 64; ++u) before->add(next++)
+#pragma GCC unroll 8
+  for (int s = 1; s < kFoldSteps; ++s) {
+    a += kDotStepBytes;
+    b += kDotStepBytes;
+    _tile_loadd(4, a, kDotStep);
+    _tile_loadd(6, b, kDotStep);
+    if (s > 1) MXDIT_RESCALE_SOME(3);
+    _tile_dpbssd(0, 4, 6);
+    _tile_loadd(7, b + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_RESCALE_SOME(3);
+    _tile_dpbssd(1, 4, 7);
+    _tile_loadd(5, a + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_RESCALE_SOME(3);
+    _tile_dpbssd(2, 5, 6);
+    if (s > 1) MXDIT_RESCALE_SOME(3);
+    _tile_dpbssd(3, 5, 7);
+  }
+#undef MXDIT_RESCALE_SOME
+}
+
+MXDIT_INLINE void sum_tiles(const uint8_t* a, const uint8_t* b) {
+  _tile_loadd(4, a, kDotStep);
+  _tile_loadd(6, b, kDotStep);
+  _tile_dpbssd(0, 4, 6);
+  _tile_loadd(7, b + kTileBytes, kDotStep);
+  _tile_dpbssd(1, 4, 7);
+  _tile_loadd(5, a + kTileBytes, kDotStep);
+  _tile_dpbssd(2, 5, 6);
+  _tile_dpbssd(3, 5, 7);
+}
+
+MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t panel,
+                                const int32_t* sums) {
+  const float* column_scale = args.column_scale + panel * kDotRows;
+  return {.sums = sums,
+          .row_scale = args.row_scale,
+          .start = args.start == nullptr ? nullptr : args.start + panel * kDotRows,
+          .product = args.product + panel * args.product_stride,
+          .column_scale = {_mm512_loadu_ps(column_scale), _mm512_loadu_ps(column_scale + 16)}};
+}
+
+// The last group of a row may be shorter.
+void multiply_short(const MultiplyFoldedArgs& args, int32_t* sums) {
+  for (int64_t panel = 0; panel < args.panels; ++panel) {
+    const uint8_t* right = args.right + panel * args.right_stride;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t s = 0; s < args.steps; ++s)
+      sum_tiles(args.left + s * kDotStepBytes, right + s * kDotStepBytes);
+    MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
+    rescale_of(args, panel, sums).add_all();
+  }
+}
+
+void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
+  alignas(64) int32_t sums[kDotBlock];
+  configure_tiles();
+  if (args.steps != kFoldSteps) {
+    multiply_short(args, sums);
+    return release_tiles();
+  }
+  multiply_full_panel(args.left, args.right, sums, nullptr);
+  for (int64_t panel = 1; panel < args.panels; ++panel) {
+    const Rescale before = rescale_of(args, panel - 1, sums);
+    multiply_full_panel(args.left, args.right + panel * args.right_stride, sums, &before);
+  }
+  MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
+  rescale_of(args, args.panels - 1, sums).add_all();
+  release_tiles();
+}
+
+inline void clear_sums(int32_t* sums) {
+  for (int64_t i = 0; i < kDotBlock; i += 16) _mm512_store_si512(sums + i, _mm512_setzero_si512());
+}
+
+void sum_step(const uint8_t* left, const uint8_t* right, int32_t* out) {
+  float* block = reinterpret_cast<float*>(out);
+  configure_tiles();
+  MXDIT_LOAD_TILES(block);
+  sum_tiles(left, right);
+  MXDIT_STORE_TILES(block);
+  release_tiles();
+}
+
+#include "backend/cpu/avx512_vnni/dots.inc"
+
+}  // namespace
+}  // namespace amx
+
+const KernelTable* amx_table() noexcept {
+  static constexpr KernelTable table = {
+      .name = "amx",
+      .isa = kIsaAvx2 | kIsaAvx512 | kIsaAvx512Vnni | kIsaAmx,
+      .dots = {.right_bias = 0,
+               .pack = nullptr,  // these four are AVX-512's
+               .widen = nullptr,
+               .survey = nullptr,
+               .fold = nullptr,
+               .multiply_folded = amx::multiply_folded,
+               .multiply_levels = amx::multiply_levels,
+               .multiply = amx::multiply},
+  };
+  return &table;
+}
+
+}  // namespace mxdit::cpu
