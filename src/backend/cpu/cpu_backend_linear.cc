@@ -1,4 +1,6 @@
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/dot_product.h"
+#include "backend/cpu/isa.h"
 #include "backend/cpu/tile_product.h"
 
 namespace mxdit::cpu {
@@ -17,6 +19,12 @@ class CpuLinearWeight : public PreparedWeight {
   Tensor weight_;
 };
 
+// f16 does not fit into bf16, f32 should not be rounded.
+bool multiplies_as_bf16(const KernelTable& kernels, DType weight) {
+  return kernels.dots.multiply != nullptr &&
+         (weight == DType::bf16 || weight == DType::f8_e4m3 || weight == DType::f8_e5m2);
+}
+
 }  // namespace
 
 std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight) {
@@ -30,13 +38,25 @@ void CpuBackend::linear(const Tensor& x, const PreparedWeight& weight, const Ten
                         Activation act, Tensor& out) {
   const Tensor& w = static_cast<const CpuLinearWeight&>(weight).tensor();
   const int64_t n = w.dim(0), k = w.dim(1), m = n == 0 ? 0 : out.elements() / n;
-  const MatrixRows left(x.data(), element_of(x.dtype()), k);
-  const MatrixRows right(w.data(), element_of(w.dtype()), k);
   const ProductOutput output = {.bias = bias == nullptr ? nullptr : bias->as<float>(),
                                 .function = function_of(act),
                                 .out = out.mutable_data(),
                                 .type = element_of(out.dtype())};
+  if (x.dtype() == DType::bf16 && multiplies_as_bf16(kernels_, w.dtype())) {
+    const DotRows left(x.data(), Element::bf16, k), right(w.data(), element_of(w.dtype()), k);
+    return multiply_dots({kernels_, threads_, *memory_}, left, right, m, n, k, {}, output);
+  }
+  const MatrixRows left(x.data(), element_of(x.dtype()), k);
+  const MatrixRows right(w.data(), element_of(w.dtype()), k);
   multiply_tiles(kernels_.matrix, threads_, *memory_, left, right, m, n, k, output);
+}
+
+KernelChoice CpuBackend::linear_kernel(DType weight, int64_t, int64_t) const {
+  KernelChoice choice = {std::string("fp32 ") + kernels_.name + ", widened while packing",
+                         passed_over(kernels_)};
+  if (multiplies_as_bf16(kernels_, weight))
+    choice.kernel = std::string("bf16 ") + kernels_.name + " (fp32 for activations in fp32)";
+  return choice;
 }
 
 }  // namespace mxdit::cpu

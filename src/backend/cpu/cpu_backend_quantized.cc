@@ -1,11 +1,17 @@
-// Quantized matrices: encoded and widened by kernels over rows, multiplied by the fp32 kernels of
-// plain products. A weight stays in its quantized bytes, of the checkpoint's mapping if it came
-// from there; panels of it are widened while they are packed for a product.
+// Quantized matrices: encoded and widened by kernels over rows. A weight stays in its quantized
+// bytes, of the checkpoint's mapping if it came from there. Panels of it are unpacked for a product:
+// - folded to int8, where both formats are E2M1 with E8M0 scales, or integers;
+// - else widened to bf16, where that is exact;
+// - else, and where the instruction set has neither, widened to fp32.
 //
-// Widening multiplies an element by its block scale in fp32. That is exact unless the product
+// Widening to fp32 multiplies an element by its block scale in fp32. That is exact unless the product
 // leaves fp32's range: E8M0 codes of 247 and more can give infinity where the reference, in double,
 // does not. No quantizer here makes such codes for elements of that size.
+#include <algorithm>
+#include <span>
+
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/dot_product.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/tile_product.h"
 
@@ -14,14 +20,19 @@ namespace {
 
 class CpuQuantizedWeight : public PreparedWeight {
  public:
-  explicit CpuQuantizedWeight(QuantizedMatrix matrix) : matrix_(std::move(matrix)) {}
+  CpuQuantizedWeight(QuantizedMatrix matrix, bool is_foldable, bool is_bf16)
+      : matrix_(std::move(matrix)), is_foldable_(is_foldable), is_bf16_(is_bf16) {}
   int64_t out_features() const noexcept override { return matrix_.rows; }
   int64_t in_features() const noexcept override { return matrix_.columns; }
   size_t bytes() const noexcept override { return matrix_.bytes(); }
   const QuantizedMatrix& matrix() const noexcept { return matrix_; }
+  bool is_foldable() const noexcept { return is_foldable_; }
+  // Elements times block scales are exact in bf16.
+  bool is_bf16() const noexcept { return is_bf16_; }
 
  private:
   QuantizedMatrix matrix_;
+  bool is_foldable_, is_bf16_;
 };
 
 Code code_of(const ElementFormat& element) {
@@ -100,6 +111,22 @@ bool has_group_scales(const QuantFormat& format) noexcept {
   return format.has_scale() && format.group != QuantFormat::kWholeRow;
 }
 
+// Formats whose matrices are folded unless their scales forbid it.
+bool may_fold(const QuantFormat& format) noexcept {
+  if (has_group_scales(format) && format.group != kFoldColumns) return false;
+  if (format.block == 0) return format.element == &kInt8 || format.element == &kInt4;
+  return format.element == &kE2m1 && block_scale_of(format) == BlockScale::e8m0;
+}
+
+// Block scales from 2^-40 to 2^40, or 2^-127, which comes with zeros and numbers as small as bf16's
+// subnormals, which bf16 multipliers take for zeros too.
+bool is_exact_in_bf16(const QuantizedMatrix& x) noexcept {
+  if (block_scale_of(*x.format) != BlockScale::e8m0) return true;
+  const std::span codes(static_cast<const uint8_t*>(x.block_scale.data()), x.block_scale.bytes());
+  return std::all_of(codes.begin(), codes.end(),
+                     [](uint8_t code) { return code == 0 || (code >= 87 && code <= 167); });
+}
+
 }  // namespace
 
 void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) {
@@ -138,12 +165,18 @@ void CpuBackend::dequantize(const QuantizedMatrix& x, Tensor& out) {
 
 std::shared_ptr<PreparedWeight> CpuBackend::prepare_quantized(const QuantizedMatrix& weight) {
   code_of(*weight.format->element);
-  return std::make_shared<CpuQuantizedWeight>(weight);
+  const DotKernels& dots = kernels_.dots;
+  const bool folds = dots.fold != nullptr && may_fold(*weight.format) &&
+                     is_foldable({kernels_, threads_, *memory_}, rows_of(weight), weight.rows,
+                                 weight.columns, has_group_scales(*weight.format));
+  const bool widens = dots.multiply != nullptr && is_exact_in_bf16(weight);
+  return std::make_shared<CpuQuantizedWeight>(weight, folds, widens);
 }
 
 void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight,
                                   const Tensor* bias, Activation act, Tensor& out) {
-  const QuantizedMatrix& w = static_cast<const CpuQuantizedWeight&>(weight).matrix();
+  const auto& prepared = static_cast<const CpuQuantizedWeight&>(weight);
+  const QuantizedMatrix& w = prepared.matrix();
   const bool has_scales = x.scale.defined() || w.scale.defined();
   MXDIT_CHECK(!x.scale.defined() || !w.scale.defined() || x.format->group == w.format->group,
               "[backend] quantized linear: expected scales of ", w.format->name,
@@ -155,18 +188,29 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
                                 .function = function_of(act),
                                 .out = out.mutable_data(),
                                 .type = element_of(out.dtype())};
+  const bool per_group = has_group_scales(*x.format) || has_group_scales(*w.format);
+  const DotMachine machine = {kernels_, threads_, *memory_};
+  if (prepared.is_foldable() && may_fold(*x.format) &&
+      multiply_folded(machine, rows_of(x), rows_of(w), x.rows, w.rows, x.columns, per_group, scales,
+                      output))
+    return;
+  if (prepared.is_bf16() && !per_group && is_exact_in_bf16(x))
+    return multiply_dots(machine, DotCodes(rows_of(x)), DotCodes(rows_of(w)), x.rows, w.rows,
+                         x.columns, scales, output);
   multiply_groups(kernels_.matrix, threads_, *memory_, QuantizedPanels(x), QuantizedPanels(w),
-                  x.rows, w.rows, x.columns,
-                  has_group_scales(*x.format) || has_group_scales(*w.format), scales, output);
+                  x.rows, w.rows, x.columns, per_group, scales, output);
 }
 
-KernelChoice CpuBackend::linear_kernel(DType, int64_t, int64_t) const {
-  return {std::string("fp32 ") + kernels_.name + ", widened while packing", passed_over(kernels_)};
-}
-
-KernelChoice CpuBackend::quantized_kernel(const QuantFormat&, const QuantFormat&, int64_t,
+KernelChoice CpuBackend::quantized_kernel(const QuantFormat& x, const QuantFormat& weight, int64_t,
                                           int64_t) const {
-  return {std::string("fp32 ") + kernels_.name + ", widened while packing", passed_over(kernels_)};
+  KernelChoice choice = {std::string("fp32 ") + kernels_.name + ", widened while packing",
+                         passed_over(kernels_)};
+  const bool per_group = has_group_scales(x) || has_group_scales(weight);
+  if (kernels_.dots.fold != nullptr && may_fold(x) && may_fold(weight))
+    choice.kernel = std::string("int8 ") + kernels_.name + ", folded while packing";
+  else if (kernels_.dots.multiply != nullptr && !per_group)
+    choice.kernel = std::string("bf16 ") + kernels_.name + ", widened while packing";
+  return choice;
 }
 
 }  // namespace mxdit::cpu

@@ -18,7 +18,7 @@ size_t size_class(size_t bytes) noexcept {
 }
 
 void* system_allocate(size_t size) noexcept {
-  if (size < 2 * kHugePage) return std::aligned_alloc(64, size);
+  if (size < kHugePage / 2) return std::aligned_alloc(64, size);
   const size_t rounded = (size + kHugePage - 1) / kHugePage * kHugePage;
   void* data = std::aligned_alloc(kHugePage, rounded);
   // Only a hint: fewer TLB misses in the matrix products.

@@ -1,0 +1,72 @@
+// Products D[m, n] = L[m, k] R[n, k]^T on the dot kernels (dot_kernels.h).
+//
+// The left operand is packed once for a block of rows, by all threads. Tiles of columns are the
+// unit of work: a thread packs the right operand of its tile, as much of k as stays in L2, and takes
+// it past all the rows. Sums run over k in order, so a result depends neither on the tiles nor on
+// the number of rows computed with it.
+#pragma once
+
+#include "backend/cpu/kernel_table.h"
+#include "backend/cpu/memory_pool.h"
+#include "backend/cpu/tile_product.h"
+#include "core/thread_pool.h"
+
+namespace mxdit::cpu {
+
+// What a product runs on.
+struct DotMachine {
+  const KernelTable& kernels;
+  ThreadPool& threads;
+  MemoryPool& memory;
+};
+
+// An operand whose rows become bf16 dots.
+class DotSource {
+ public:
+  virtual ~DotSource() = default;
+  // Packs rows [first, first + count), count <= 32, elements [k, k + k_count); k is a multiple of 32.
+  virtual void pack(const DotKernels& kernels, int64_t first, int64_t count, int64_t k,
+                    int64_t k_count, Side side, uint8_t* out) const = 0;
+};
+
+// The rows of a row-major matrix in bf16, E4M3 or E5M2.
+class DotRows : public DotSource {
+ public:
+  DotRows(const void* data, Element type, int64_t columns);
+  void pack(const DotKernels& kernels, int64_t first, int64_t count, int64_t k, int64_t k_count,
+            Side side, uint8_t* out) const override;
+
+ private:
+  const char* data_;
+  Element type_;
+  int64_t row_bytes_;
+};
+
+// A quantized matrix whose elements times block scales are exact in bf16.
+class DotCodes : public DotSource {
+ public:
+  explicit DotCodes(const QuantizedRows& rows) : rows_(rows) {}
+  void pack(const DotKernels& kernels, int64_t first, int64_t count, int64_t k, int64_t k_count,
+            Side side, uint8_t* out) const override;
+
+ private:
+  QuantizedRows rows_;
+};
+
+// Scales are those of whole rows, as in multiply_groups without a scale for each group.
+void multiply_dots(const DotMachine& machine, const DotSource& left, const DotSource& right,
+                   int64_t m, int64_t n, int64_t k, const OuterScales& scales,
+                   const ProductOutput& output);
+
+// The folded product of quantized matrices, as multiply_groups has it; false, and nothing done, when
+// a group cannot be folded. `scale_each_group`: matrices have their fp32 scales per group, and sums
+// start at the bias.
+bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
+                     const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                     bool scale_each_group, const OuterScales& scales, const ProductOutput& output);
+
+// Whether every group of a matrix can be folded.
+bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
+                 bool scale_each_group);
+
+}  // namespace mxdit::cpu

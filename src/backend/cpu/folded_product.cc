@@ -1,0 +1,312 @@
+// The folded product: int8 panels, one rescaling for each group of 512 columns.
+#include <atomic>
+
+#include "backend/cpu/dot_tiles.h"
+
+namespace mxdit::cpu {
+namespace {
+
+// Groups and scales of the panels of one operand, found before it is folded.
+class Survey {
+ public:
+  Survey(MemoryPool& memory, const QuantizedRows& matrix, bool group_scales, int64_t panels,
+         int64_t groups)
+      : matrix_(matrix),
+        group_scales_(group_scales),
+        groups_(groups),
+        storage_(memory.allocate(
+            static_cast<size_t>(panels * groups) *
+            (sizeof(FoldedGroup) + kDotRows * sizeof(float)))),
+        scales_(static_cast<float*>(storage_->data())),
+        entries_(reinterpret_cast<FoldedGroup*>(scales_ + panels * groups * kDotRows)) {}
+
+  // Slots are [group][panel], so that the scales of one group lie side by side.
+  FoldedGroup& at(int64_t group, int64_t panel, int64_t panels) const {
+    return entries_[group * panels + panel];
+  }
+  float* scale(int64_t group, int64_t panel, int64_t panels) const {
+    return scales_ + (group * panels + panel) * kDotRows;
+  }
+
+  // Of rows [first, first + count) as panel `panel` of `panels`; columns from `offset` on. Returns
+  // the steps of the levels above 0, or -1 if the panel cannot be folded.
+  int64_t look(const DotKernels& kernels, int64_t first, int64_t count, int64_t offset, int64_t k,
+               int64_t panel, int64_t panels) const {
+    int64_t extra = 0;
+    bool foldable = true;
+    for (int64_t begin = 0, group = 0; begin < k; begin += kFoldColumns, ++group) {
+      FoldedGroup& entry = at(group, panel, panels);
+      kernels.survey({.matrix = &matrix_,
+                      .first = first,
+                      .count = count,
+                      .offset = offset + begin,
+                      .k = std::min(kFoldColumns, k - begin),
+                      .group_scales = group_scales_,
+                      .group = &entry,
+                      .scale = scale(group, panel, panels)});
+      foldable = foldable && entry.levels > 0;
+      for (int level = 1; level < entry.levels; ++level)
+        extra += __builtin_popcount(entry.steps[level]);
+    }
+    return foldable ? extra : -1;
+  }
+
+  // Folds what look() saw; steps of higher levels go to `extra` and on.
+  void fold(const DotKernels& kernels, int64_t first, int64_t count, int64_t offset, int64_t k,
+            int64_t panel, int64_t panels, Side side, uint8_t* out, uint8_t* extra) const {
+    for (int64_t begin = 0, group = 0; begin < k; begin += kFoldColumns, ++group) {
+      FoldedGroup& entry = at(group, panel, panels);
+      entry.extra = extra;
+      kernels.fold({.matrix = &matrix_,
+                    .first = first,
+                    .count = count,
+                    .offset = offset + begin,
+                    .k = std::min(kFoldColumns, k - begin),
+                    .group = &entry,
+                    .side = side,
+                    .bias = side == Side::right ? kernels.right_bias : uint8_t{0},
+                    .out = out + group * kFoldSteps * kDotStepBytes,
+                    .extra = extra});
+      for (int level = 1; level < entry.levels; ++level)
+        extra += __builtin_popcount(entry.steps[level]) * kDotStepBytes;
+    }
+  }
+
+  int64_t groups() const { return groups_; }
+
+ private:
+  const QuantizedRows& matrix_;
+  bool group_scales_;
+  int64_t groups_;
+  std::shared_ptr<Storage> storage_;
+  float* scales_;
+  FoldedGroup* entries_;
+};
+
+// The left operand of one block of rows.
+class FoldedLeft {
+ public:
+  FoldedLeft(const DotMachine& machine, const QuantizedRows& matrix, bool group_scales,
+             const DotPlan& plan)
+      : machine_(machine),
+        plan_(plan),
+        panels_(plan.block_rows / kDotRows),
+        survey_(machine.memory, matrix, group_scales, panels_,
+                (plan.k + kFoldColumns - 1) / kFoldColumns),
+        storage_(machine.memory.allocate(static_cast<size_t>(plan.left_bytes()))),
+        extra_steps_(static_cast<size_t>(panels_)) {}
+
+  bool pack(const DotRange& block) {
+    const DotKernels& kernels = machine_.kernels.dots;
+    std::atomic<bool> foldable = true;
+    machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const DotRange part = block.part(panel * kDotRows);
+        int64_t& extra = extra_steps_[static_cast<size_t>(panel)];
+        extra = survey_.look(kernels, block.origin + part.first, part.count, 0, plan_.k, panel,
+                             panels_);
+        if (extra < 0) foldable = false;
+      }
+    });
+    if (foldable) fold(block);
+    return foldable;
+  }
+
+  const uint8_t* data(int64_t row, int64_t step) const {
+    return plan_.left_at(static_cast<const uint8_t*>(storage_->data()), row, step);
+  }
+  const FoldedGroup& group(int64_t row, int64_t group) const {
+    return survey_.at(group, row / kDotRows, panels_);
+  }
+  const float* scale(int64_t row, int64_t group) const {
+    return survey_.scale(group, row / kDotRows, panels_);
+  }
+
+ private:
+  void fold(const DotRange& block) {
+    int64_t total = 0;
+    for (int64_t panel = 0; panel < block.panels(); ++panel) {  // counts become positions
+      const int64_t steps = extra_steps_[static_cast<size_t>(panel)];
+      extra_steps_[static_cast<size_t>(panel)] = total;
+      total += steps;
+    }
+    extra_ = machine_.memory.allocate(static_cast<size_t>(total * kDotStepBytes));
+    machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t panel = begin; panel < end; ++panel) {
+        const DotRange part = block.part(panel * kDotRows);
+        survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k,
+                     panel, panels_, Side::left,
+                     static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes(),
+                     static_cast<uint8_t*>(extra_->data()) +
+                         extra_steps_[static_cast<size_t>(panel)] * kDotStepBytes);
+      }
+    });
+  }
+
+  const DotMachine& machine_;
+  const DotPlan& plan_;
+  int64_t panels_;
+  Survey survey_;
+  std::shared_ptr<Storage> storage_, extra_;
+  std::vector<int64_t> extra_steps_;
+};
+
+class FoldedTile {
+ public:
+  FoldedTile(const DotMachine& machine, const DotPlan& plan, const QuantizedRows& right,
+             bool group_scales)
+      : machine_(machine),
+        plan_(plan),
+        survey_(machine.memory, right, group_scales, plan.tile_columns / kDotRows,
+                (plan.chunk_steps + kFoldSteps - 1) / kFoldSteps),
+        storage_(machine.memory.allocate(static_cast<size_t>(
+            plan.right_bytes() + plan.product_bytes() + plan.tile_columns * 4))),
+        right_(static_cast<uint8_t*>(storage_->data())),
+        product_(reinterpret_cast<float*>(right_ + plan.right_bytes())),
+        start_(product_ + plan.product_bytes() / 4) {}
+
+  // `bias`: what sums start from, or null.
+  void run(const FoldedLeft& left, const DotRange& rows, const DotRange& columns, int64_t n,
+           const float* bias, const OuterScales& scales, const ProductOutput& output) {
+    for (int64_t i = 0; i < plan_.tile_columns; ++i)
+      start_[i] = bias == nullptr || i >= columns.count ? 0.0f : bias[columns.origin + i];
+    for (int64_t step = 0; step < plan_.steps; step += plan_.chunk_steps) {
+      const int64_t steps = std::min(plan_.chunk_steps, plan_.steps - step);
+      pack_right(columns, step, steps);
+      for (int64_t row = 0; row < rows.count; row += kDotRows) {
+        float* product = plan_.product_of(product_, row);
+        for (int64_t s = 0; s < steps; s += kFoldSteps)
+          multiply_group(left, rows.first + row, columns.panels(), step, s,
+                         std::min(kFoldSteps, steps - s), product);
+        if (step + steps == plan_.steps)
+          store_block(machine_, product, rows.part(row), columns, n, scales, output);
+      }
+    }
+  }
+
+ private:
+  void pack_right(const DotRange& columns, int64_t step, int64_t steps) {
+    const DotKernels& kernels = machine_.kernels.dots;
+    const int64_t offset = step * kDotStep, k = std::min(steps * kDotStep, plan_.k - offset);
+    const int64_t panels = columns.panels();
+    std::vector<int64_t> extra(static_cast<size_t>(panels));
+    int64_t total = 0;
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const DotRange part = columns.part(panel * kDotRows);
+      extra[static_cast<size_t>(panel)] = total;
+      total += survey_.look(kernels, columns.origin + part.first, part.count, offset, k, panel,
+                            panels);
+    }
+    is_plain_ = total == 0;
+    if (total > 0) extra_ = machine_.memory.allocate(static_cast<size_t>(total * kDotStepBytes));
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      const DotRange part = columns.part(panel * kDotRows);
+      uint8_t* at = extra_ == nullptr ? nullptr : static_cast<uint8_t*>(extra_->data());
+      survey_.fold(kernels, columns.origin + part.first, part.count, offset, k, panel, panels,
+                   Side::right, right_ + panel * plan_.right_stride(),
+                   at == nullptr ? at : at + extra[static_cast<size_t>(panel)] * kDotStepBytes);
+    }
+  }
+
+  // Group number (step + s) / kFoldSteps of one panel of rows and all panels of columns.
+  void multiply_group(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
+                      int64_t steps, float* product) {
+    const int64_t group = (step + s) / kFoldSteps;
+    const FoldedGroup& left_group = left.group(row, group);
+    const uint8_t* data = left.data(row, step + s);
+    const float* row_scale = left.scale(row, group);
+    const float* start = group == 0 ? start_ : nullptr;
+    for (int64_t panel = 0; panel < panels;) {
+      const int64_t end = left_group.levels > 1 ? panel : plain_end(panel, panels, s);
+      const uint8_t* right = right_ + panel * plan_.right_stride() + s * kDotStepBytes;
+      const float* column_scale = survey_.scale(s / kFoldSteps, panel, panels);
+      float* out = product + panel * kDotBlock;
+      const float* from = start == nullptr ? nullptr : start + panel * kDotRows;
+      if (end > panel) {
+        machine_.kernels.dots.multiply_folded({.left = data,
+                                               .right = right,
+                                               .right_stride = plan_.right_stride(),
+                                               .panels = end - panel,
+                                               .steps = steps,
+                                               .row_scale = row_scale,
+                                               .column_scale = column_scale,
+                                               .start = from,
+                                               .product = out,
+                                               .product_stride = kDotBlock});
+        panel = end;
+        continue;
+      }
+      machine_.kernels.dots.multiply_levels(
+          {.left = data,
+           .right = right,
+           .left_group = &left_group,
+           .right_group = &survey_.at(s / kFoldSteps, panel, panels),
+           .row_scale = row_scale,
+           .column_scale = column_scale,
+           .start = from,
+           .product = out});
+      ++panel;
+    }
+  }
+
+  // The end of the panels from `panel` on that have one level.
+  int64_t plain_end(int64_t panel, int64_t panels, int64_t s) const {
+    if (is_plain_) return panels;
+    while (panel < panels && survey_.at(s / kFoldSteps, panel, panels).levels == 1) ++panel;
+    return panel;
+  }
+
+  const DotMachine& machine_;
+  const DotPlan& plan_;
+  Survey survey_;
+  std::shared_ptr<Storage> storage_, extra_;
+  uint8_t* right_;
+  float *product_, *start_;
+  bool is_plain_ = true;
+};
+
+}  // namespace
+
+bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
+                 bool scale_each_group) {
+  const int64_t panels = (rows + kDotRows - 1) / kDotRows;
+  std::atomic<bool> foldable = true;
+  machine.threads.parallel_for(panels, 16, [&](int64_t begin, int64_t end) {
+    const Survey survey(machine.memory, matrix, scale_each_group, 1,
+                        (k + kFoldColumns - 1) / kFoldColumns);
+    for (int64_t panel = begin; panel < end && foldable; ++panel) {
+      const int64_t first = panel * kDotRows;
+      if (survey.look(machine.kernels.dots, first, std::min(kDotRows, rows - first), 0, k, 0, 1) <
+          0)
+        foldable = false;
+    }
+  });
+  return foldable;
+}
+
+bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
+                     const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                     bool scale_each_group, const OuterScales& scales,
+                     const ProductOutput& output) {
+  if (m <= 0 || n <= 0) return true;
+  const DotPlan plan(m, n, k, kDotStep, machine.threads.size());
+  const OuterScales ones;
+  ProductOutput at_end = output;
+  if (scale_each_group) at_end.bias = nullptr;
+  FoldedLeft packed(machine, left, scale_each_group, plan);
+  for (int64_t row = 0; row < m; row += plan.block_rows) {
+    const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
+    // Nothing is lost if a later block turns the product away: the other path writes all of it.
+    if (!packed.pack(block)) return false;
+    for_each_tile(
+        machine.threads, plan, block, n,
+        [&] { return FoldedTile(machine, plan, right, scale_each_group); },
+        [&](FoldedTile& tile, const DotRange& rows, const DotRange& columns) {
+          tile.run(packed, rows, columns, n, scale_each_group ? output.bias : nullptr,
+                   scale_each_group ? ones : scales, at_end);
+        });
+  }
+  return true;
+}
+
+}  // namespace mxdit::cpu
