@@ -361,17 +361,21 @@ TEST_P(QuantizedTest, SpecialInputsStayInTheirRows) {
 }
 
 TEST_P(QuantizedTest, KernelsAreNamed) {
-  for (const KernelChoice& choice :
-       {backends_[0]->linear_kernel(DType::bf16, 64, 64),
-        backends_[0]->quantized_kernel(kMxfp4Dual, kMxfp4Dual, 64, 64)}) {
-    EXPECT_EQ(choice.kernel, "fp32 " + GetParam() + ", widened while packing");
-    size_t better = 0;
-    for (const cpu::KernelTable& table : cpu::built_tables()) {
-      if (table.name == GetParam()) break;
-      ++better;
-    }
-    EXPECT_EQ(choice.passed_over.size(), better);
+  const std::string table = GetParam(), fp32 = "fp32 " + table + ", widened while packing";
+  const bool folds = table == "amx" || table == "avx512_vnni", widens = table == "amx";
+  const KernelChoice plain = backends_[0]->linear_kernel(DType::bf16, 64, 64);
+  const KernelChoice dual = backends_[0]->quantized_kernel(kMxfp4Dual, kMxfp4Dual, 64, 64);
+  const KernelChoice mxfp8 = backends_[0]->quantized_kernel(kMxfp8, kMxfp8, 64, 64);
+  EXPECT_EQ(plain.kernel, widens ? "bf16 amx (fp32 for activations in fp32)" : fp32);
+  EXPECT_EQ(dual.kernel, folds ? "int8 " + table + ", folded while packing" : fp32);
+  EXPECT_EQ(mxfp8.kernel, widens ? "bf16 amx, widened while packing" : fp32);
+  size_t better = 0;
+  for (const cpu::KernelTable& built : cpu::built_tables()) {
+    if (built.name == table) break;
+    ++better;
   }
+  EXPECT_EQ(plain.passed_over.size(), better);
+  EXPECT_EQ(dual.passed_over.size(), better);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, QuantizedTest, ::testing::ValuesIn(runnable_tables()),

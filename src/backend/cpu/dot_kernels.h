@@ -8,6 +8,10 @@
 // A product of two panels is a [32, 32] block of f32, row-major. Blocks of one left panel with
 // several right ones lie product_stride floats apart.
 //
+// The packed right operand of a tile lies in pieces of 8 steps (512 int8 or 256 bf16 elements), so
+// that a piece of one left panel, 16 KiB, stays in L1 while it meets that piece of every right panel:
+//   [piece][panel][8 steps], the last piece with unused space when it has fewer steps.
+//
 // Folding (docs/numerics.md): 2 * E2M1 is an integer of at most 12. With block exponents e of a group
 // of 512 columns and their largest, E, a block of level l = (E - e) / 4 becomes the int8
 //   2 * element << 3 - (E - e) % 4,
@@ -26,8 +30,9 @@ inline constexpr int64_t kDotRows = 32;
 inline constexpr int64_t kDotStep = 64;  // bytes of one row in one step
 inline constexpr int64_t kDotStepBytes = kDotRows * kDotStep;
 inline constexpr int64_t kDotBlock = kDotRows * kDotRows;  // floats of one product
-inline constexpr int64_t kFoldColumns = 512;
-inline constexpr int64_t kFoldSteps = kFoldColumns / kDotStep;
+inline constexpr int64_t kPieceSteps = 8;
+inline constexpr int64_t kPieceBytes = kPieceSteps * kDotStepBytes;
+inline constexpr int64_t kFoldColumns = kPieceSteps * kDotStep;  // 512
 inline constexpr int64_t kFoldLevels = 7;  // exponents of a group further apart are not folded
 
 enum class Side : uint8_t { left, right };
@@ -84,7 +89,7 @@ struct FoldArgs {
   uint8_t *out, *extra;
 };
 
-// product (+)= left right^T in bf16 with fp32 sums, k in order.
+// product (+)= left right^T in bf16 with fp32 sums, k in order; every right panel for itself.
 struct MultiplyDotsArgs {
   // Row r of step s is at left + left_steps[s] + r * left_stride; without left_steps the panel is
   // packed and left_stride is 64.
@@ -99,14 +104,27 @@ struct MultiplyDotsArgs {
   bool accumulate;
 };
 
-// product = start + (left right^T) * (row_scale * column_scale), sums of one folded group of one
-// level being whole numbers and every fp32 operation rounded.
+// The same for a packed left panel and a right operand in pieces.
+struct MultiplyPiecesArgs {
+  const uint8_t* left;
+  const uint8_t* next_left;  // what will be read after this call; any address
+  const uint8_t* right;
+  int64_t panels, steps;
+  float* product;
+  int64_t product_stride;
+  bool accumulate;
+};
+
+// product = start + sum over groups of (left right^T) * (row_scale * column_scale), groups being
+// pieces of one level. Their sums are whole numbers, every fp32 operation is rounded.
 struct MultiplyFoldedArgs {
-  const uint8_t *left, *right;
-  int64_t right_stride;
-  int64_t panels, steps;  // at most kFoldSteps
-  const float *row_scale, *column_scale;  // [32], [panels * 32]
-  const float* start;                     // [panels * 32], the same for all rows; null: the product
+  const uint8_t *left, *next_left, *right;
+  int64_t panels, steps;
+  const float* row_scale;  // [32] of each group
+  int64_t row_scale_stride;
+  const float* column_scale;  // [panels * 32] of each group
+  int64_t column_scale_stride;
+  const float* start;  // [panels * 32], the same for all rows; null: the product
   float* product;
   int64_t product_stride;
 };
@@ -129,8 +147,9 @@ struct DotKernels {
   void (*fold)(const FoldArgs&) noexcept;
   void (*multiply_folded)(const MultiplyFoldedArgs&) noexcept;
   void (*multiply_levels)(const MultiplyLevelsArgs&) noexcept;
-  // Null where bf16 products are no faster than fp32 ones: plain products take those.
+  // These two are null where bf16 products are no faster than fp32 ones: plain products take those.
   void (*multiply)(const MultiplyDotsArgs&) noexcept;
+  void (*multiply_pieces)(const MultiplyPiecesArgs&) noexcept;
 };
 
 }  // namespace mxdit::cpu

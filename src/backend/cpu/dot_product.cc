@@ -8,8 +8,6 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr int64_t kStepElements = kDotStep / 2;  // bf16
-// One L1-sized piece of a left panel meets all right panels of a tile before the next piece.
-constexpr int64_t kPieceSteps = 8;
 
 class DotTile {
  public:
@@ -29,8 +27,15 @@ class DotTile {
       pack_right(right, columns, step, steps);
       for (int64_t row = 0; row < rows.count; row += kDotRows) {
         float* product = plan_.product_of(product_, row);
-        multiply_chunk(plan_.left_at(left, rows.first + row, step), columns.panels(), step, steps,
-                       product);
+        machine_.kernels.dots.multiply_pieces(
+            {.left = plan_.left_at(left, rows.first + row, step),
+             .next_left = plan_.left_at(left, rows.first + row + kDotRows, step),
+             .right = right_,
+             .panels = columns.panels(),
+             .steps = steps,
+             .product = product,
+             .product_stride = kDotBlock,
+             .accumulate = step > 0});
         if (step + steps == plan_.steps)
           store_block(machine_, product, rows.part(row), columns, n, scales, output);
       }
@@ -39,27 +44,15 @@ class DotTile {
 
  private:
   void pack_right(const DotSource& right, const DotRange& columns, int64_t step, int64_t steps) {
-    const int64_t k = step * kStepElements, count = std::min(steps * kStepElements, plan_.k - k);
-    for (int64_t panel = 0; panel < columns.panels(); ++panel) {
-      const DotRange part = columns.part(panel * kDotRows);
-      right.pack(machine_.kernels.dots, columns.origin + part.first, part.count, k, count,
-                 Side::right, right_ + panel * plan_.right_stride());
+    uint8_t* out = right_;
+    for (int64_t s = step; s < step + steps; s += kPieceSteps) {
+      const int64_t k = s * kStepElements, piece = kPieceSteps * kStepElements;
+      for (int64_t panel = 0; panel < columns.panels(); ++panel, out += kPieceBytes) {
+        const DotRange part = columns.part(panel * kDotRows);
+        right.pack(machine_.kernels.dots, columns.origin + part.first, part.count, k,
+                   std::min(piece, plan_.k - k), Side::right, out);
+      }
     }
-  }
-
-  void multiply_chunk(const uint8_t* left, int64_t panels, int64_t step, int64_t steps,
-                      float* product) {
-    for (int64_t s = 0; s < steps; s += kPieceSteps)
-      machine_.kernels.dots.multiply({.left = left + s * kDotStepBytes,
-                                      .left_stride = kDotStep,
-                                      .left_steps = nullptr,
-                                      .right = right_ + s * kDotStepBytes,
-                                      .right_stride = plan_.right_stride(),
-                                      .panels = panels,
-                                      .steps = std::min(kPieceSteps, steps - s),
-                                      .product = product,
-                                      .product_stride = kDotBlock,
-                                      .accumulate = step + s > 0});
   }
 
   const DotMachine& machine_;

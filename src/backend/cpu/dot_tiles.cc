@@ -4,7 +4,7 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr int64_t kTileColumns = 256;
-constexpr int64_t kRightBytes = int64_t{1} << 20;  // half of L2
+constexpr int64_t kRightBytes = int64_t{640} << 10;  // a third of L2
 constexpr int64_t kLeftBytes = int64_t{64} << 20;
 constexpr int64_t kLeastRows = 256;  // of a task: packing the right operand costs about 150 rows
 constexpr int64_t kTasksPerThread = 3;
@@ -33,9 +33,8 @@ DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, i
     else
       break;
   }
-  // Whole groups of 512 int8 elements.
-  const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kFoldSteps * kFoldSteps;
-  chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kFoldSteps, most_steps))), kFoldSteps);
+  const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kPieceSteps * kPieceSteps;
+  chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kPieceSteps, most_steps))), kPieceSteps);
   chunk_steps = std::min(chunk_steps, steps);
 }
 

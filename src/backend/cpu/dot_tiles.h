@@ -30,8 +30,10 @@ struct DotPlan {
 
   int64_t panel_bytes() const { return steps * kDotStepBytes; }
   int64_t left_bytes() const { return (block_rows + kDotRows - 1) / kDotRows * panel_bytes(); }
-  int64_t right_stride() const { return chunk_steps * kDotStepBytes; }
-  int64_t right_bytes() const { return tile_columns / kDotRows * right_stride(); }
+  int64_t right_bytes() const {
+    const int64_t pieces = (chunk_steps + kPieceSteps - 1) / kPieceSteps;
+    return pieces * (tile_columns / kDotRows) * kPieceBytes;
+  }
   bool has_chunks() const { return chunk_steps < steps; }
   int64_t product_bytes() const {
     const int64_t panels = has_chunks() ? (task_rows + kDotRows - 1) / kDotRows : 1;

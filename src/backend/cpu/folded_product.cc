@@ -51,9 +51,9 @@ class Survey {
     return foldable ? extra : -1;
   }
 
-  // Folds what look() saw; steps of higher levels go to `extra` and on.
+  // Folds what look() saw: groups `stride` bytes apart, steps of higher levels at `extra` and on.
   void fold(const DotKernels& kernels, int64_t first, int64_t count, int64_t offset, int64_t k,
-            int64_t panel, int64_t panels, Side side, uint8_t* out, uint8_t* extra) const {
+            int64_t panel, int64_t panels, Side side, uint8_t* out, int64_t stride, uint8_t* extra) const {
     for (int64_t begin = 0, group = 0; begin < k; begin += kFoldColumns, ++group) {
       FoldedGroup& entry = at(group, panel, panels);
       entry.extra = extra;
@@ -65,7 +65,7 @@ class Survey {
                     .group = &entry,
                     .side = side,
                     .bias = side == Side::right ? kernels.right_bias : uint8_t{0},
-                    .out = out + group * kFoldSteps * kDotStepBytes,
+                    .out = out + group * stride,
                     .extra = extra});
       for (int level = 1; level < entry.levels; ++level)
         extra += __builtin_popcount(entry.steps[level]) * kDotStepBytes;
@@ -137,6 +137,7 @@ class FoldedLeft {
         survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k,
                      panel, panels_, Side::left,
                      static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes(),
+                     kPieceBytes,
                      static_cast<uint8_t*>(extra_->data()) +
                          extra_steps_[static_cast<size_t>(panel)] * kDotStepBytes);
       }
@@ -158,7 +159,7 @@ class FoldedTile {
       : machine_(machine),
         plan_(plan),
         survey_(machine.memory, right, group_scales, plan.tile_columns / kDotRows,
-                (plan.chunk_steps + kFoldSteps - 1) / kFoldSteps),
+                (plan.chunk_steps + kPieceSteps - 1) / kPieceSteps),
         storage_(machine.memory.allocate(static_cast<size_t>(
             plan.right_bytes() + plan.product_bytes() + plan.tile_columns * 4))),
         right_(static_cast<uint8_t*>(storage_->data())),
@@ -175,9 +176,7 @@ class FoldedTile {
       pack_right(columns, step, steps);
       for (int64_t row = 0; row < rows.count; row += kDotRows) {
         float* product = plan_.product_of(product_, row);
-        for (int64_t s = 0; s < steps; s += kFoldSteps)
-          multiply_group(left, rows.first + row, columns.panels(), step, s,
-                         std::min(kFoldSteps, steps - s), product);
+        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product);
         if (step + steps == plan_.steps)
           store_block(machine_, product, rows.part(row), columns, n, scales, output);
       }
@@ -203,57 +202,65 @@ class FoldedTile {
       const DotRange part = columns.part(panel * kDotRows);
       uint8_t* at = extra_ == nullptr ? nullptr : static_cast<uint8_t*>(extra_->data());
       survey_.fold(kernels, columns.origin + part.first, part.count, offset, k, panel, panels,
-                   Side::right, right_ + panel * plan_.right_stride(),
+                   Side::right, right_ + panel * kPieceBytes, panels * kPieceBytes,
                    at == nullptr ? at : at + extra[static_cast<size_t>(panel)] * kDotStepBytes);
     }
   }
 
-  // Group number (step + s) / kFoldSteps of one panel of rows and all panels of columns.
-  void multiply_group(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
+  // One panel of rows: runs of groups with one level together, the others one by one.
+  void multiply_chunk(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
                       int64_t steps, float* product) {
-    const int64_t group = (step + s) / kFoldSteps;
-    const FoldedGroup& left_group = left.group(row, group);
-    const uint8_t* data = left.data(row, step + s);
-    const float* row_scale = left.scale(row, group);
-    const float* start = group == 0 ? start_ : nullptr;
-    for (int64_t panel = 0; panel < panels;) {
-      const int64_t end = left_group.levels > 1 ? panel : plain_end(panel, panels, s);
-      const uint8_t* right = right_ + panel * plan_.right_stride() + s * kDotStepBytes;
-      const float* column_scale = survey_.scale(s / kFoldSteps, panel, panels);
-      float* out = product + panel * kDotBlock;
-      const float* from = start == nullptr ? nullptr : start + panel * kDotRows;
-      if (end > panel) {
-        machine_.kernels.dots.multiply_folded({.left = data,
-                                               .right = right,
-                                               .right_stride = plan_.right_stride(),
-                                               .panels = end - panel,
-                                               .steps = steps,
-                                               .row_scale = row_scale,
-                                               .column_scale = column_scale,
-                                               .start = from,
-                                               .product = out,
-                                               .product_stride = kDotBlock});
-        panel = end;
-        continue;
-      }
-      machine_.kernels.dots.multiply_levels(
-          {.left = data,
-           .right = right,
-           .left_group = &left_group,
-           .right_group = &survey_.at(s / kFoldSteps, panel, panels),
-           .row_scale = row_scale,
-           .column_scale = column_scale,
-           .start = from,
-           .product = out});
-      ++panel;
+    for (int64_t s = 0; s < steps;) {
+      int64_t end = s;
+      while (end < steps && is_plain(left, row, panels, step + end, end)) end += kPieceSteps;
+      end = std::min(end, steps);
+      if (end > s)
+        multiply_plain(left, row, panels, step, s, end - s, product);
+      else
+        multiply_levels(left, row, panels, step, s, product);
+      s = std::max(end, s + kPieceSteps);
     }
   }
 
-  // The end of the panels from `panel` on that have one level.
-  int64_t plain_end(int64_t panel, int64_t panels, int64_t s) const {
-    if (is_plain_) return panels;
-    while (panel < panels && survey_.at(s / kFoldSteps, panel, panels).levels == 1) ++panel;
-    return panel;
+  bool is_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
+                int64_t s) const {
+    if (left.group(row, step / kPieceSteps).levels != 1) return false;
+    for (int64_t panel = 0; panel < panels && !is_plain_; ++panel)
+      if (survey_.at(s / kPieceSteps, panel, panels).levels != 1) return false;
+    return true;
+  }
+
+  void multiply_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
+                      int64_t steps, float* product) const {
+    const int64_t group = (step + s) / kPieceSteps;
+    machine_.kernels.dots.multiply_folded(
+        {.left = left.data(row, step + s),
+         .next_left = left.data(row + kDotRows, step),
+         .right = right_ + s / kPieceSteps * panels * kPieceBytes,
+         .panels = panels,
+         .steps = steps,
+         .row_scale = left.scale(row, group),
+         .row_scale_stride = left.scale(row, 1) - left.scale(row, 0),
+         .column_scale = survey_.scale(s / kPieceSteps, 0, panels),
+         .column_scale_stride = panels * kDotRows,
+         .start = group == 0 ? start_ : nullptr,
+         .product = product,
+         .product_stride = kDotBlock});
+  }
+
+  void multiply_levels(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
+                       int64_t s, float* product) const {
+    const int64_t group = (step + s) / kPieceSteps, piece = s / kPieceSteps;
+    for (int64_t panel = 0; panel < panels; ++panel)
+      machine_.kernels.dots.multiply_levels(
+          {.left = left.data(row, step + s),
+           .right = right_ + (piece * panels + panel) * kPieceBytes,
+           .left_group = &left.group(row, group),
+           .right_group = &survey_.at(piece, panel, panels),
+           .row_scale = left.scale(row, group),
+           .column_scale = survey_.scale(piece, panel, panels),
+           .start = group == 0 ? start_ + panel * kDotRows : nullptr,
+           .product = product + panel * kDotBlock});
   }
 
   const DotMachine& machine_;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 
@@ -9,6 +10,7 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kAlwaysKept = size_t{256} << 20;  // scratch space of large products
 constexpr size_t kAddressSpace = size_t{1} << 47;
 
 size_t size_class(size_t bytes) noexcept {
@@ -46,7 +48,7 @@ void* MemoryPool::take(size_t size) {
     found->second.pop_back();
     idle_bytes_ -= size;
   } else {
-    if (idle_bytes_ > used_bytes_ + size) trim_locked();
+    if (idle_bytes_ > std::max(used_bytes_ + size, kAlwaysKept)) trim_locked();
     data = system_allocate(size);
     if (data == nullptr) {
       trim_locked();

@@ -2,8 +2,8 @@
 //
 // Blocks are rounded up to size classes (four per power of two) and kept when they come back, since
 // a denoising step asks for the same sizes again and fresh pages cost a fault each. Before the pool
-// asks the system for more, it frees its idle blocks if they exceed what is in use. Thread-safe;
-// blocks may outlive the back end.
+// asks the system for more, it frees its idle blocks if they exceed what is in use and 256 MiB.
+// Thread-safe; blocks may outlive the back end.
 #pragma once
 
 #include <cstddef>

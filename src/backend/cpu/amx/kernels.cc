@@ -111,13 +111,49 @@ void multiply(const MultiplyDotsArgs& args) noexcept {
   release_tiles();
 }
 
+// Asks for a part of what the next piece or call reads: it comes from L3.
+MXDIT_INLINE void prefetch_part(const uint8_t* next, int64_t part, int64_t parts) {
+  const int64_t begin = part * kPieceBytes / parts, end = (part + 1) * kPieceBytes / parts;
+  for (int64_t at = begin; at < end; at += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
+}
+
+void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
+  configure_tiles();
+  float* before = nullptr;
+  for (int64_t step = 0; step < args.steps; step += kPieceSteps) {
+    const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
+    const LeftSteps left = {args.left + step * kDotStepBytes, kDotStep, nullptr};
+    const bool is_last = step + kPieceSteps >= args.steps;
+    const uint8_t* next = is_last ? args.next_left : left.first + kPieceBytes;
+    const uint8_t* right = args.right + step / kPieceSteps * args.panels * kPieceBytes;
+    for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
+      prefetch_part(next, panel, args.panels);
+      float* product = args.product + panel * args.product_stride;
+      if (args.panels == 1 && before != nullptr) {  // its own sums are still in the tiles
+        multiply_steps(left, right, 0, steps);
+      } else {
+        if (step > 0 || args.accumulate)
+          first_step<true>(left, right, product, before);
+        else
+          first_step<false>(left, right, product, before);
+        multiply_steps(left, right, 1, steps);
+      }
+      before = product;
+    }
+  }
+  MXDIT_STORE_TILES(before);
+  release_tiles();
+}
+
 // ---- folded int8 ----
 
 // Adds 16 floats of the panel before: its sums, scaled, to what it starts from.
 struct Rescale {
   const int32_t* sums;
   const float* row_scale;
-  const float* start;  // null: product
+  const float* start;
+  int64_t start_stride;  // floats from row to row: 0 where all rows start alike
   float* product;
   __m512 column_scale[2];
 
@@ -125,21 +161,22 @@ struct Rescale {
     const int row = i >> 1, half = i & 1;
     const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums + i * 16));
     const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(row_scale[row]), column_scale[half]);
-    add_scaled(sum, scale, start == nullptr ? product + i * 16 : start + half * 16,
-               product + i * 16);
+    add_scaled(sum, scale, start + row * start_stride + half * 16, product + i * 16);
   }
   MXDIT_INLINE void add_all() const {
     for (int i = 0; i < 64; ++i) add(i);
   }
 };
 
-#define MXDIT_TURN_OVER(tile)                       \
+#define MXDIT_TURN_OVER(tile)                             \
   MXDIT_STORE_TILE(tile, reinterpret_cast<float*>(sums)); \
   _tile_zero(tile)
 
-// One panel of kFoldSteps steps, and the rescaling of the one before it in between.
-MXDIT_INLINE void multiply_full_panel(const uint8_t* a, const uint8_t* b, int32_t* sums,
-                                      const Rescale* before) {
+// One panel of a whole piece, and the rescaling of the one before it in between. The sums that the
+// tiles hold at first are those of the panel before.
+template <bool has_before>
+MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int32_t* sums,
+                                 const Rescale& before) {
   _tile_loadd(4, a, kDotStep);
   _tile_loadd(6, b, kDotStep);
   _tile_loadd(7, b + kTileBytes, kDotStep);
@@ -154,10 +191,10 @@ MXDIT_INLINE void multiply_full_panel(const uint8_t* a, const uint8_t* b, int32_
   _tile_dpbssd(3, 5, 7);
   int next = 0;
 #define MXDIT_RESCALE_SOME(count) \
-  if (before != nullptr)          \
-    for (int u = 0; u < (count) && next < 64; ++u) before->add(next++)
+  if (has_before)                 \
+    for (int u = 0; u < (count) && next < 64; ++u) before.add(next++)
 #pragma GCC unroll 8
-  for (int s = 1; s < kFoldSteps; ++s) {
+  for (int s = 1; s < kPieceSteps; ++s) {
     a += kDotStepBytes;
     b += kDotStepBytes;
     _tile_loadd(4, a, kDotStep);
@@ -187,45 +224,58 @@ MXDIT_INLINE void sum_tiles(const uint8_t* a, const uint8_t* b) {
   _tile_dpbssd(3, 5, 7);
 }
 
-MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t panel,
+MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t group, int64_t panel,
                                 const int32_t* sums) {
-  const float* column_scale = args.column_scale + panel * kDotRows;
+  const float* column_scale =
+      args.column_scale + group * args.column_scale_stride + panel * kDotRows;
+  float* product = args.product + panel * args.product_stride;
+  const bool starts = args.start != nullptr && group == 0;
   return {.sums = sums,
-          .row_scale = args.row_scale,
-          .start = args.start == nullptr ? nullptr : args.start + panel * kDotRows,
-          .product = args.product + panel * args.product_stride,
+          .row_scale = args.row_scale + group * args.row_scale_stride,
+          .start = starts ? args.start + panel * kDotRows : product,
+          .start_stride = starts ? 0 : kDotRows,
+          .product = product,
           .column_scale = {_mm512_loadu_ps(column_scale), _mm512_loadu_ps(column_scale + 16)}};
 }
 
 // The last group of a row may be shorter.
-void multiply_short(const MultiplyFoldedArgs& args, int32_t* sums) {
+void multiply_short_group(const MultiplyFoldedArgs& args, int64_t group, int32_t* sums) {
+  const uint8_t* left = args.left + group * kPieceBytes;
   for (int64_t panel = 0; panel < args.panels; ++panel) {
-    const uint8_t* right = args.right + panel * args.right_stride;
+    const uint8_t* right = args.right + (group * args.panels + panel) * kPieceBytes;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t s = 0; s < args.steps; ++s)
-      sum_tiles(args.left + s * kDotStepBytes, right + s * kDotStepBytes);
+    for (int64_t s = 0; s < args.steps % kPieceSteps; ++s)
+      sum_tiles(left + s * kDotStepBytes, right + s * kDotStepBytes);
     MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
-    rescale_of(args, panel, sums).add_all();
+    rescale_of(args, group, panel, sums).add_all();
   }
 }
 
 void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
-  alignas(64) int32_t sums[kDotBlock];
+  alignas(4096) int32_t sums[kDotBlock];
   configure_tiles();
-  if (args.steps != kFoldSteps) {
-    multiply_short(args, sums);
-    return release_tiles();
+  const int64_t groups = args.steps / kPieceSteps;
+  const uint8_t *left = args.left, *right = args.right;
+  Rescale before = {};
+  for (int64_t group = 0; group < groups; ++group, left += kPieceBytes) {
+    const uint8_t* next = group + 1 < groups ? left + kPieceBytes : args.next_left;
+    for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
+      prefetch_part(next, panel, args.panels);
+      if (group == 0 && panel == 0)
+        multiply_panel<false>(left, right, sums, before);
+      else
+        multiply_panel<true>(left, right, sums, before);
+      before = rescale_of(args, group, panel, sums);
+    }
   }
-  multiply_full_panel(args.left, args.right, sums, nullptr);
-  for (int64_t panel = 1; panel < args.panels; ++panel) {
-    const Rescale before = rescale_of(args, panel - 1, sums);
-    multiply_full_panel(args.left, args.right + panel * args.right_stride, sums, &before);
+  if (groups > 0) {
+    MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
+    before.add_all();
   }
-  MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
-  rescale_of(args, args.panels - 1, sums).add_all();
+  if (args.steps % kPieceSteps != 0) multiply_short_group(args, groups, sums);
   release_tiles();
 }
 
@@ -258,7 +308,8 @@ const KernelTable* amx_table() noexcept {
                .fold = nullptr,
                .multiply_folded = amx::multiply_folded,
                .multiply_levels = amx::multiply_levels,
-               .multiply = amx::multiply},
+               .multiply = amx::multiply,
+               .multiply_pieces = amx::multiply_pieces},
   };
   return &table;
 }

@@ -54,31 +54,58 @@ inline void find_corrections(const uint8_t* left, int64_t steps, int32_t* out) {
   }
 }
 
+// One group of one panel of columns.
+struct FoldedPanel {
+  const uint8_t *left, *right;
+  int64_t steps;
+  const int32_t* correction;
+  const float *row_scale, *column_scale;
+  const float* start;
+  int64_t start_stride;
+  float* product;
+};
+
+void multiply_panel(const FoldedPanel& p) {
+  const __m512 c0 = _mm512_loadu_ps(p.column_scale), c1 = _mm512_loadu_ps(p.column_scale + 16);
+  for (int64_t row = 0; row < kDotRows; row += kRows) {
+    __m512i sums[kRows][2];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r)
+      sums[r][0] = sums[r][1] = _mm512_set1_epi32(p.correction[row + r]);
+    for (int64_t s = 0; s < p.steps; ++s)
+      multiply_step(p.left + s * kDotStepBytes + row * kDotStep, p.right + s * kDotStepBytes, sums);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      float* out = p.product + (row + r) * kDotRows;
+      const float* start = p.start + (row + r) * p.start_stride;
+      const __m512 scale = _mm512_set1_ps(p.row_scale[row + r]);
+      add_scaled(_mm512_cvtepi32_ps(sums[r][0]), _mm512_mul_ps(scale, c0), start, out);
+      add_scaled(_mm512_cvtepi32_ps(sums[r][1]), _mm512_mul_ps(scale, c1), start + 16, out + 16);
+    }
+  }
+}
+
 void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
   int32_t correction[kDotRows];
-  find_corrections(args.left, args.steps, correction);
-  for (int64_t panel = 0; panel < args.panels; ++panel) {
-    const uint8_t* right = args.right + panel * args.right_stride;
-    float* product = args.product + panel * args.product_stride;
-    const __m512 c0 = _mm512_loadu_ps(args.column_scale + panel * kDotRows);
-    const __m512 c1 = _mm512_loadu_ps(args.column_scale + panel * kDotRows + 16);
-    for (int64_t row = 0; row < kDotRows; row += kRows) {
-      __m512i sums[kRows][2];
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r)
-        sums[r][0] = sums[r][1] = _mm512_set1_epi32(correction[row + r]);
-      for (int64_t s = 0; s < args.steps; ++s)
-        multiply_step(args.left + s * kDotStepBytes + row * kDotStep, right + s * kDotStepBytes,
-                      sums);
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        float* out = product + (row + r) * kDotRows;
-        const float* start = args.start == nullptr ? out : args.start + panel * kDotRows;
-        const __m512 scale = _mm512_set1_ps(args.row_scale[row + r]);
-        add_scaled(_mm512_cvtepi32_ps(sums[r][0]), _mm512_mul_ps(scale, c0), start, out);
-        add_scaled(_mm512_cvtepi32_ps(sums[r][1]), _mm512_mul_ps(scale, c1), start + 16, out + 16);
-      }
+  const uint8_t *left = args.left, *right = args.right;
+  for (int64_t step = 0, group = 0; step < args.steps; step += kPieceSteps, ++group) {
+    const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
+    find_corrections(left, steps, correction);
+    for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
+      float* product = args.product + panel * args.product_stride;
+      const bool starts = args.start != nullptr && group == 0;
+      multiply_panel({.left = left,
+                      .right = right,
+                      .steps = steps,
+                      .correction = correction,
+                      .row_scale = args.row_scale + group * args.row_scale_stride,
+                      .column_scale =
+                          args.column_scale + group * args.column_scale_stride + panel * kDotRows,
+                      .start = starts ? args.start + panel * kDotRows : product,
+                      .start_stride = starts ? 0 : kDotRows,
+                      .product = product});
     }
+    left += kPieceBytes;
   }
 }
 
@@ -120,7 +147,8 @@ const KernelTable* avx512_vnni_table() noexcept {
                .fold = avx512_vnni::fold,
                .multiply_folded = avx512_vnni::multiply_folded,
                .multiply_levels = avx512_vnni::multiply_levels,
-               .multiply = nullptr},
+               .multiply = nullptr,
+               .multiply_pieces = nullptr},
   };
   return &table;
 }
