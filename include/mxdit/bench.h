@@ -68,7 +68,7 @@ std::vector<std::string> bench_shape_names();
 using BenchValue = std::variant<bool, int64_t, std::string>;
 
 struct BenchFacts {
-  std::string command;                                        // "linear"
+  std::string command;                                         // "linear"
   std::vector<std::pair<std::string, BenchValue>> parameters;  // of the case
   // Multiplications and additions of matrix products, convolutions and attention in one run.
   double operations = 0;
@@ -95,8 +95,7 @@ class Benchmark {
 // Errors: usage for sizes that cannot be, naming the flag; those of loading a model otherwise.
 std::unique_ptr<Benchmark> make_benchmark(const LinearCase& subject, const BenchOptions& options,
                                           const CancelToken* cancel = nullptr);
-std::unique_ptr<Benchmark> make_benchmark(const AttentionCase& subject,
-                                          const BenchOptions& options,
+std::unique_ptr<Benchmark> make_benchmark(const AttentionCase& subject, const BenchOptions& options,
                                           const CancelToken* cancel = nullptr);
 std::unique_ptr<Benchmark> make_benchmark(const VaeCase& subject, const BenchOptions& options,
                                           const CancelToken* cancel = nullptr);
@@ -105,8 +104,9 @@ std::unique_ptr<Benchmark> make_benchmark(const DitCase& subject, const BenchOpt
 
 // What a multiplier of the machine does at most, in registers.
 struct MachinePeak {
-  std::string isa, type;  // "avx512", "fp32"
-  double operations_per_second = 0;
+  std::string isa, type;             // "avx512", "fp32"
+  double operations_per_second = 0;  // all threads together
+  int threads = 0;
 };
 // Of every multiplier that the device's kernels may use; about half a second for each.
 std::vector<MachinePeak> measure_machine_peaks(const BenchOptions& options);

@@ -8,9 +8,10 @@
 namespace mxdit {
 
 struct PeakRate {
-  std::string isa;   // the instructions: "avx512", "amx"
-  std::string type;  // of the factors: "fp32", "bf16", "int8"
+  std::string isa;                   // the instructions: "avx512", "amx"
+  std::string type;                  // of the factors: "fp32", "bf16", "int8"
   double operations_per_second = 0;  // two per multiply-add, all threads together
+  int threads = 0;
 };
 
 // One entry for every multiplier that this machine has and the device's kernels may use; operands

@@ -47,8 +47,8 @@ class Attention final : public MeasuredCase {
 }  // namespace
 }  // namespace bench
 
-std::unique_ptr<Benchmark> make_benchmark(const AttentionCase& subject,
-                                          const BenchOptions& options, const CancelToken*) {
+std::unique_ptr<Benchmark> make_benchmark(const AttentionCase& subject, const BenchOptions& options,
+                                          const CancelToken*) {
   return std::make_unique<bench::Attention>(subject, options);
 }
 

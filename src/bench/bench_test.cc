@@ -69,10 +69,12 @@ TEST(BenchTest, QuantizedLinearTimesBothHalves) {
 }
 
 TEST(BenchTest, LinearRefusesMethodsThatOnlyReadStoredWeights) {
-  expect_error(ErrorKind::unsupported, {"--quantization", "modelslim"},
-               [] { make_benchmark(LinearCase{3, 64, 32}, two_threads("modelslim")); });
-  expect_error(ErrorKind::usage, {"--in", "got 0"},
-               [] { make_benchmark(LinearCase{3, 0, 32}, two_threads()); });
+  expect_error(ErrorKind::unsupported, {"--quantization", "modelslim"}, [] {
+    make_benchmark(LinearCase{3, 64, 32}, two_threads("modelslim"));
+  });
+  expect_error(ErrorKind::usage, {"--in", "got 0"}, [] {
+    make_benchmark(LinearCase{3, 0, 32}, two_threads());
+  });
 }
 
 TEST(BenchTest, AllWanLinears) {

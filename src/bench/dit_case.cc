@@ -21,8 +21,9 @@ ComponentFiles transformer_files(const DitCase& subject, const CancelToken* canc
     return random_component(shape, cancel);
   }
   if (!subject.shape.empty() || subject.layers != 0)
-    fail(ErrorKind::usage, "[bench] --model-path: expected neither --shape nor --layers beside it, ",
-         "got ", subject.shape.empty() ? "--layers" : "--shape");
+    fail(ErrorKind::usage,
+         "[bench] --model-path: expected neither --shape nor --layers beside it, ", "got ",
+         subject.shape.empty() ? "--layers" : "--shape");
   return stored_component(subject.model_path, "transformer");
 }
 
@@ -54,11 +55,13 @@ class DitForward final : public MeasuredCase {
   DitForward(const DitCase& subject, const BenchOptions& options, const CancelToken* cancel)
       : MeasuredCase("dit", options), encode_text_(subject.encode_text) {
     check_size("--text-tokens", subject.text_tokens, 1, int64_t{1} << 16);
-    // Sizes of random models are known before their weights are made, so that they are refused first.
+    // Sizes of random models are known before their weights are made, so that they are refused
+    // first.
     if (subject.model_path.empty())
-      latent_extents(subject, wan_dit::parse_config(
-                                  Json::parse(config_of(shape_called(subject.shape).transformer).dump()),
-                                  "random weights"));
+      latent_extents(subject,
+                     wan_dit::parse_config(
+                         Json::parse(config_of(shape_called(subject.shape).transformer).dump()),
+                         "random weights"));
     files_ = std::make_unique<ComponentFiles>(transformer_files(subject, cancel));
     load();
     const wan_dit::Config config = wan_dit::parse_config(files_->config, files_->config_file);
@@ -72,8 +75,8 @@ class DitForward final : public MeasuredCase {
     if (!encode_text_)
       return {timed(backend(), [&] { velocity = model_->forward(input_, cancel); }), {}};
     DenoiserInput input = input_;
-    const double text = timed(
-        backend(), [&] { input.context = model_->encode_context(input.text, Tensor()); });
+    const double text =
+        timed(backend(), [&] { input.context = model_->encode_context(input.text, Tensor()); });
     const double rest = timed(backend(), [&] { velocity = model_->forward(input, cancel); });
     return {text + rest, {{"encode_text", text}, {"forward", rest}}};
   }
@@ -136,7 +139,9 @@ class DitForward final : public MeasuredCase {
 }  // namespace
 }  // namespace bench
 
-std::vector<std::string> bench_shape_names() { return random_models::wan_shape_names(); }
+std::vector<std::string> bench_shape_names() {
+  return random_models::wan_shape_names();
+}
 
 std::unique_ptr<Benchmark> make_benchmark(const DitCase& subject, const BenchOptions& options,
                                           const CancelToken* cancel) {

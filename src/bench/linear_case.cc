@@ -17,8 +17,10 @@ std::unique_ptr<QuantConfig> make_config(const std::string& key, const WeightSto
   if (key.empty()) return plain_config();
   const QuantizationKey& entry = find_quantization_key(key, "--quantization");
   if (!entry.online)
-    fail(ErrorKind::unsupported, "[bench] --quantization: expected a method that quantizes at load "
-         "(mxdit bench --help lists them), got ", key);
+    fail(ErrorKind::unsupported,
+         "[bench] --quantization: expected a method that quantizes at load "
+         "(mxdit bench --help lists them), got ",
+         key);
   ConfigArguments arguments;
   arguments.weights = &weights;
   return entry.make(arguments);
@@ -49,8 +51,8 @@ class Linear final : public MeasuredCase {
     std::unique_ptr<EncodedActivation> encoded;
     const double quantize = timed(backend(), [&] { encoded = layer_->encode(x_); });
     Tensor result;  // outlives the clock: giving it back is not part of the product
-    const double product = timed(
-        backend(), [&] { result = layer_->apply(*encoded, &bias_, Activation::none); });
+    const double product =
+        timed(backend(), [&] { result = layer_->apply(*encoded, &bias_, Activation::none); });
     if (quantization_key().empty()) return {quantize + product, {}};
     return {quantize + product, {{"quantize", quantize}, {"product", product}}};
   }
@@ -76,8 +78,7 @@ std::vector<LinearCase> wan_linear_cases(int64_t tokens) {
   std::vector<LinearCase> cases;
   for (const auto& [dim, ffn] :
        {std::pair<int64_t, int64_t>{1536, 8960}, {3072, 14336}, {5120, 13824}})
-    for (const auto& [in, out] :
-         {std::pair<int64_t, int64_t>{dim, dim}, {dim, ffn}, {ffn, dim}})
+    for (const auto& [in, out] : {std::pair<int64_t, int64_t>{dim, dim}, {dim, ffn}, {ffn, dim}})
       cases.push_back({tokens, in, out});
   return cases;
 }

@@ -64,6 +64,8 @@ BenchSample MeasuredCase::run(const CancelToken* cancel) {
   return sample;
 }
 
-BenchFacts MeasuredCase::facts() const { return facts_; }
+BenchFacts MeasuredCase::facts() const {
+  return facts_;
+}
 
 }  // namespace mxdit::bench

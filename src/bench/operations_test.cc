@@ -57,11 +57,11 @@ TEST(OperationsTest, DecodeByHand) {
   config.temporal_downsample = {};
   const double positions = 3 * 6;  // three frames of 2 x 3
   const double residual = 2 * 2 * positions * 4 * 4 * 27;
-  const double expected = 2 * positions * (2 * 2 + 2 * 4 * 27)              // into width 4
-                          + 2 * residual                                    // the middle,
-                          + 2 * positions * 4 * 16 + 3 * 4.0 * 6 * 6 * 4    // its attention
-                          + residual                                        // one block
-                          + 2 * positions * 4 * 3 * 27;                     // to pixels
+  const double expected = 2 * positions * (2 * 2 + 2 * 4 * 27)            // into width 4
+                          + 2 * residual                                  // the middle,
+                          + 2 * positions * 4 * 16 + 3 * 4.0 * 6 * 6 * 4  // its attention
+                          + residual                                      // one block
+                          + 2 * positions * 4 * 3 * 27;                   // to pixels
   EXPECT_DOUBLE_EQ(decode_operations(config, 3, 2, 3), expected);
 }
 

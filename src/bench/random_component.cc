@@ -23,8 +23,8 @@ class ScratchFolder {
     if (error) fail(ErrorKind::io, "[bench] TMPDIR: expected a folder, got: ", error.message());
     std::string name = (parent / "mxdit_bench_XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
-      fail(ErrorKind::io, "[bench] ", parent.string(), ": expected to be writable, got: ",
-           std::strerror(errno));
+      fail(ErrorKind::io, "[bench] ", parent.string(),
+           ": expected to be writable, got: ", std::strerror(errno));
     path_ = name;
   }
   ~ScratchFolder() {
@@ -50,8 +50,7 @@ WeightStore random_weights(const std::vector<random_models::RandomTensor>& tenso
 }
 
 random_models::WanShape shape_called(const std::string& shape) {
-  const auto found =
-      random_models::find_wan_shape(shape.empty() ? "wan2.1-t2v-1.3b" : shape);
+  const auto found = random_models::find_wan_shape(shape.empty() ? "wan2.1-t2v-1.3b" : shape);
   if (found) return *found;
   std::string known;
   for (const std::string& name : random_models::wan_shape_names())

@@ -31,7 +31,10 @@ random_models::WanShape shape_called(const std::string& shape);
 template <typename ComponentShape>
 ComponentFiles random_component(const ComponentShape& shape, const CancelToken* cancel) {
   const Json config = Json::parse(random_models::config_of(shape).dump());
-  return {config["_class_name"], config, "random weights", {},
+  return {config["_class_name"],
+          config,
+          "random weights",
+          {},
           random_weights(random_models::tensors_of(shape), cancel)};
 }
 

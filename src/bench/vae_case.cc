@@ -41,8 +41,8 @@ class VaeDecode final : public MeasuredCase {
     parameter("height", subject.height);
     parameter("width", subject.width);
     own_facts().operations =
-        decode_operations(wan_vae::parse_config(files_.config, files_.config_file),
-                          latents_.dim(2), latents_.dim(3), latents_.dim(4));
+        decode_operations(wan_vae::parse_config(files_.config, files_.config_file), latents_.dim(2),
+                          latents_.dim(3), latents_.dim(4));
   }
 
  protected:
@@ -65,9 +65,9 @@ class VaeDecode final : public MeasuredCase {
     if ((subject.num_frames - 1) % time != 0)
       fail(ErrorKind::usage, "[bench] --num-frames: expected 1 more than a multiple of ", time,
            ", got ", subject.num_frames);
-    latents_ = Tensor::host(
-        DType::f32, {1, vae_->latent_channels(), (subject.num_frames - 1) / time + 1,
-                     subject.height / space, subject.width / space});
+    latents_ =
+        Tensor::host(DType::f32, {1, vae_->latent_channels(), (subject.num_frames - 1) / time + 1,
+                                  subject.height / space, subject.width / space});
     random_models::fill_random(latents_, 0.0f, 1.0f, 1);
   }
 

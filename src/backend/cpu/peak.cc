@@ -71,8 +71,12 @@ __attribute__((target("avx512f"))) float avx512_fp32(int64_t rounds) {
   return _mm512_cvtss_f32(total);
 }
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool has_avx512() { return __builtin_cpu_supports("avx512f"); }
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f");
+}
 
 #endif
 
@@ -130,7 +134,7 @@ std::vector<PeakRate> measure_peaks(const std::string& device, int threads) {
   std::vector<PeakRate> rates;
   for (const Multiplier& multiplier : kMultipliers)
     if (multiplier.present())
-      rates.push_back({multiplier.isa, multiplier.type, measure(multiplier, count)});
+      rates.push_back({multiplier.isa, multiplier.type, measure(multiplier, count), count});
   return rates;
 }
 
