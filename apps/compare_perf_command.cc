@@ -1,12 +1,11 @@
 #include "compare_perf_command.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <fstream>
 
 #include "app_error.h"
 #include "flag_help.h"
 #include "perf_report.h"
+#include "text_file.h"
 
 namespace mxdit::cli {
 namespace {
@@ -20,17 +19,6 @@ constexpr char kExamples[] =
     "\nExamples:\n"
     "  mxdit compare-perf bf16.json mxfp4.json\n"
     "  mxdit compare-perf bf16.json mxfp8.json mxfp4.json --plot stages.svg\n";
-
-void write_chart(const std::string& path, const std::string& chart) {
-  const std::string temporary = path + ".part";
-  std::ofstream out(temporary, std::ios::binary);
-  out << chart;
-  out.close();
-  if (!out || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    std::remove(temporary.c_str());
-    fail(ErrorKind::io, "--plot ", path, ": expected to be writable, got an error");
-  }
-}
 
 }  // namespace
 
@@ -51,7 +39,7 @@ int run_compare_perf(const std::vector<std::string>& arguments, const Console& c
     fail(ErrorKind::usage, "compare-perf: expected at least two files, got ", files.size());
   std::vector<PerfRecord> records;
   for (const std::string& file : files) records.push_back(read_perf_dump(file));
-  if (!plot.empty()) write_chart(plot, perf_chart(records));
+  if (!plot.empty()) write_text_file("--plot", plot, perf_chart(records));
   console.out << perf_report(records);
   return 0;
 }

@@ -162,6 +162,92 @@ std::vector<QuantizeRule> quantize_rules() {
   return {{"operator", "the rule"}, {"other", "another rule"}};
 }
 
+namespace {
+
+class FakeBenchmark final : public Benchmark {
+ public:
+  explicit FakeBenchmark(BenchFacts facts) : facts_(std::move(facts)) {}
+  BenchSample run(const CancelToken*) override {
+    const double seconds = ++cli::fake_engine().bench_runs;
+    return {seconds, {{"first", 0.25 * seconds}, {"second", 0.75 * seconds}}};
+  }
+  BenchFacts facts() const override { return facts_; }
+
+ private:
+  BenchFacts facts_;
+};
+
+std::unique_ptr<Benchmark> fake_benchmark(
+    const std::string& command, std::vector<std::pair<std::string, BenchValue>> parameters,
+    const BenchOptions& options) {
+  std::string note = command;
+  for (const auto& [name, value] : parameters) {
+    note += " " + name + "=";
+    if (const auto* number = std::get_if<int64_t>(&value)) note += std::to_string(*number);
+    if (const auto* text = std::get_if<std::string>(&value)) note += *text;
+    if (const auto* truth = std::get_if<bool>(&value)) note += *truth ? "true" : "false";
+  }
+  cli::fake_engine().benchmarks.push_back(note);
+  cli::fake_engine().bench_options = options;
+  BenchFacts facts;
+  facts.command = command;
+  facts.parameters = std::move(parameters);
+  facts.operations = 6e12;
+  facts.device = "fake device";
+  facts.isa = "fake";
+  facts.dtype = options.dtype;
+  facts.quantization = options.quantization.empty() ? "none" : options.quantization;
+  facts.threads = options.threads;
+  facts.peak_resident_bytes = uint64_t{64} << 20;
+  return std::make_unique<FakeBenchmark>(facts);
+}
+
+}  // namespace
+
+std::vector<LinearCase> wan_linear_cases(int64_t tokens) {
+  return {{tokens, 1, 2}, {tokens, 3, 4}};
+}
+std::vector<std::string> bench_shape_names() { return {"small", "large"}; }
+std::unique_ptr<Benchmark> make_benchmark(const LinearCase& c, const BenchOptions& options,
+                                          const CancelToken*) {
+  return fake_benchmark(
+      "linear", {{"tokens", c.tokens}, {"in", c.in_features}, {"out", c.out_features}}, options);
+}
+std::unique_ptr<Benchmark> make_benchmark(const AttentionCase& c, const BenchOptions& options,
+                                          const CancelToken*) {
+  return fake_benchmark(
+      "attention",
+      {{"tokens", c.tokens}, {"keys", c.keys}, {"heads", c.heads}, {"head_dim", c.head_dim}},
+      options);
+}
+std::unique_ptr<Benchmark> make_benchmark(const VaeCase& c, const BenchOptions& options,
+                                          const CancelToken*) {
+  return fake_benchmark("vae",
+                        {{"model_path", c.model_path},
+                         {"shape", c.shape},
+                         {"num_frames", c.num_frames},
+                         {"height", c.height},
+                         {"width", c.width}},
+                        options);
+}
+std::unique_ptr<Benchmark> make_benchmark(const DitCase& c, const BenchOptions& options,
+                                          const CancelToken*) {
+  return fake_benchmark("dit",
+                        {{"model_path", c.model_path},
+                         {"shape", c.shape},
+                         {"layers", c.layers},
+                         {"tokens", c.tokens},
+                         {"num_frames", c.num_frames},
+                         {"height", c.height},
+                         {"width", c.width},
+                         {"text_tokens", c.text_tokens},
+                         {"encode_text", c.encode_text}},
+                        options);
+}
+std::vector<MachinePeak> measure_machine_peaks(const BenchOptions& options) {
+  return {{"fake", "fp32", 2e12, options.threads}};
+}
+
 std::string embedded_model_path() {
   return "models/fake";
 }

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "mxdit/bench.h"
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
 #include "mxdit/quantize.h"
@@ -18,6 +19,10 @@ struct FakeEngine {
   std::vector<std::string> operations;  // of mxdit op: name, files, settings
   std::function<void(const Progress&)> in_step;  // called in every denoising step
   std::function<void()> in_load;
+
+  std::vector<std::string> benchmarks;  // made: kind and sizes
+  BenchOptions bench_options;
+  int bench_runs = 0;  // the n-th takes n seconds
 
   RepackOptions repack_options;
   RepackSummary repack_summary;  // returned, with the output path of the options

@@ -115,6 +115,13 @@ void FlagSet::string(const FlagText& text, std::optional<std::string>* target) {
   };
 }
 
+void FlagSet::optional_string(const FlagText& text, std::function<void(const std::string&)> set) {
+  add(text, FlagKind::optional_value).set = [set = std::move(set)](const auto& values) {
+    set(values.back());
+    return std::nullopt;
+  };
+}
+
 void FlagSet::boolean(const FlagText& text, std::function<void(bool)> set) {
   add(text, FlagKind::boolean).set =
       [set = std::move(set)](const auto& values) -> std::optional<std::string> {
@@ -201,7 +208,7 @@ std::string FlagSet::origin(const std::string& name) const {
   return found == origins_.end() || found->second.empty() ? dashed(name) : found->second;
 }
 
-// Rewrites every flag to its canonical name and gives every boolean a value.
+// Rewrites every flag to its canonical name and gives those that may go without a value one.
 std::vector<std::string> FlagSet::normalize(const std::vector<std::string>& arguments) const {
   std::vector<std::string> result;
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -218,6 +225,10 @@ std::vector<std::string> FlagSet::normalize(const std::vector<std::string>& argu
     } else if (flag.kind == FlagKind::boolean) {
       const bool has_value = next != nullptr && parse_boolean(*next).has_value();
       add_value(flag, has_value ? *next : "true", &result);
+      if (has_value) ++i;
+    } else if (flag.kind == FlagKind::optional_value) {
+      const bool has_value = next != nullptr && next->rfind("-", 0) != 0;
+      add_value(flag, has_value ? *next : "", &result);
       if (has_value) ++i;
     } else if (next == nullptr || next->rfind("--", 0) == 0) {
       fail(ErrorKind::usage, result.back(), ": expected a value, got ",

@@ -26,7 +26,8 @@ struct FlagText {
   std::string standard;  // shown as the default; may be empty
 };
 
-enum class FlagKind { positional, boolean, value, list };
+// optional_value: the value may be left out, and is empty then; one that begins with '-' needs '='.
+enum class FlagKind { positional, boolean, value, optional_value, list };
 
 struct Flag {
   FlagText text;
@@ -46,6 +47,7 @@ class FlagSet {
   void list(const FlagText& text, std::vector<std::string>* target);
   void string(const FlagText& text, std::string* target);
   void string(const FlagText& text, std::optional<std::string>* target);
+  void optional_string(const FlagText& text, std::function<void(const std::string&)> set);
   void boolean(const FlagText& text, std::function<void(bool)> set);
   void integer(const FlagText& text, int64_t least, int64_t most, std::function<void(int64_t)> set);
   void number(const FlagText& text, double least, double most, std::function<void(double)> set);

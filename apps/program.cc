@@ -4,6 +4,7 @@
 #include <new>
 
 #include "app_error.h"
+#include "bench_command.h"
 #include "command.h"
 #include "compare_perf_command.h"
 #include "generate_command.h"
@@ -18,6 +19,7 @@ namespace mxdit::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"bench", "measure how fast parts of a model run", run_bench},
     {"compare-perf", "compare what runs took, from their --perf-dump-path files", run_compare_perf},
     {"generate", "make a video from a prompt", run_generate},
     {"inspect", "show what a model consists of and how its layers run", run_inspect},

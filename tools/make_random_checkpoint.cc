@@ -16,7 +16,7 @@ void run(int argc, char** argv) {
   CLI::App app("Writes a diffusers folder of random bf16 weights in the shape of a Wan model.");
   app.add_option("--shape", shape, "Shape of the model")
       ->required()
-      ->check(CLI::IsMember(mxdit::tools::wan_shape_names()));
+      ->check(CLI::IsMember(mxdit::random_models::wan_shape_names()));
   app.add_option("--output", checkpoint.output, "Folder to write; new or empty")->required();
   app.add_option("--layers", layers, "Transformer layers (default: those of the shape)")
       ->check(CLI::PositiveNumber);
@@ -35,7 +35,7 @@ void run(int argc, char** argv) {
     if (app.exit(error, std::cout, std::cerr) == 0) return;  // --help
     mxdit::fail(mxdit::ErrorKind::usage, "[tools] arguments: see --help");
   }
-  checkpoint.shape = *mxdit::tools::find_wan_shape(shape);
+  checkpoint.shape = *mxdit::random_models::find_wan_shape(shape);
   if (layers > 0) checkpoint.shape.transformer.layers = layers;
   if (text_layers > 0) checkpoint.shape.text_encoder.layers = text_layers;
   mxdit::tools::write_random_checkpoint(

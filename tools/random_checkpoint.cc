@@ -1,54 +1,16 @@
 #include "random_checkpoint.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "core/error.h"
-#include "formats/element.h"
 #include "io/atomic_file.h"
 #include "io/json_file.h"
-#include "io/safetensors.h"
+#include "random_models/random_weights.h"
 #include "text/tokenizer.h"
 
 namespace mxdit::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-uint64_t mix(uint64_t value) {  // splitmix64
-  value += 0x9e3779b97f4a7c15u;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-  return value ^ (value >> 31);
-}
-
-// Seeded by name, so that a tensor does not depend on the others.
-uint64_t seed_of(const std::string& name, uint64_t seed) {
-  for (const char c : name) seed = mix(seed ^ static_cast<unsigned char>(c));
-  return seed;
-}
-
-// Nearly normal, mean 0 and deviation 1: the sum of four uniform 16-bit numbers.
-float bell(uint64_t bits) {
-  const auto sum = static_cast<int64_t>((bits & 0xffff) + (bits >> 16 & 0xffff) +
-                                        (bits >> 32 & 0xffff) + (bits >> 48));
-  return static_cast<float>(sum - 2 * 0xffff) * static_cast<float>(1.7320508 / 65536.0);
-}
-
-void write_tensor(SafetensorsWriter& writer, const std::string& file_name,
-                  const RandomTensor& tensor, uint64_t seed) {
-  constexpr int64_t kPiece = int64_t{1} << 20;
-  const int64_t count = tensor.shape.elements();
-  const uint64_t start = seed_of(file_name + "/" + tensor.name, seed);
-  std::vector<bf16> piece(static_cast<size_t>(std::min(count, kPiece)));
-  for (int64_t done = 0; done < count; done += kPiece) {
-    const int64_t size = std::min(kPiece, count - done);
-    for (int64_t i = 0; i < size; ++i)
-      piece[static_cast<size_t>(i)] = to_bf16(
-          tensor.mean + tensor.deviation * bell(mix(start + static_cast<uint64_t>(done + i))));
-    writer.write(tensor.name, piece.data(), static_cast<size_t>(size) * sizeof(bf16));
-  }
-}
+using namespace random_models;
 
 class FolderWriter {
  public:
@@ -63,15 +25,10 @@ class FolderWriter {
   }
 
   void weights(const std::string& name, const std::vector<RandomTensor>& tensors) const {
-    std::vector<SafetensorsWriter::Declaration> declarations;
+    write_random_weights(checkpoint_.output / name, name, tensors, checkpoint_.seed);
     uint64_t elements = 0;
-    for (const RandomTensor& tensor : tensors) {
-      declarations.push_back({tensor.name, DType::bf16, tensor.shape});
+    for (const RandomTensor& tensor : tensors)
       elements += static_cast<uint64_t>(tensor.shape.elements());
-    }
-    SafetensorsWriter writer(checkpoint_.output / name, declarations, {{"format", "pt"}});
-    for (const RandomTensor& tensor : tensors) write_tensor(writer, name, tensor, checkpoint_.seed);
-    writer.finish();
     report_(detail::concat(name, ": ", tensors.size(), " tensors, ", elements, " elements"));
   }
 

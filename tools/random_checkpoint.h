@@ -7,12 +7,12 @@
 #include <functional>
 #include <string>
 
-#include "wan_shapes.h"
+#include "random_models/wan_shapes.h"
 
 namespace mxdit::tools {
 
 struct RandomCheckpoint {
-  WanShape shape;
+  random_models::WanShape shape;
   std::filesystem::path output;     // a folder that does not exist yet, or is empty
   std::filesystem::path tokenizer;  // its files are copied; spiece.model gives the vocabulary
   int64_t vocabulary = 0;           // 0: as large as the tokenizer's

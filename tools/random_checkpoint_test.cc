@@ -14,7 +14,7 @@ namespace mxdit::tools {
 namespace {
 
 RandomCheckpoint tiny(const std::filesystem::path& output) {
-  return {*find_wan_shape("tiny"), output,
+  return {*random_models::find_wan_shape("tiny"), output,
           std::filesystem::path(MXDIT_SOURCE_DIR) / "models/tiny/tokenizer"};
 }
 

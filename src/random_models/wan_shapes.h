@@ -10,7 +10,7 @@
 
 #include "core/shape.h"
 
-namespace mxdit::tools {
+namespace mxdit::random_models {
 
 struct TransformerShape {
   int64_t heads, head_dim, ffn_dim, layers, text_dim;
@@ -59,4 +59,4 @@ nlohmann::ordered_json config_of(const VaeShape& shape);
 nlohmann::ordered_json scheduler_config();
 nlohmann::ordered_json model_index_of(const WanShape& shape, const std::string& tokenizer_class);
 
-}  // namespace mxdit::tools
+}  // namespace mxdit::random_models

@@ -1,8 +1,8 @@
-#include "wan_shapes.h"
+#include "random_models/wan_shapes.h"
 
 #include <cmath>
 
-namespace mxdit::tools {
+namespace mxdit::random_models {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
@@ -285,4 +285,4 @@ OrderedJson model_index_of(const WanShape& shape, const std::string& tokenizer_c
           {"vae", pair("diffusers", "AutoencoderKLWan")}};
 }
 
-}  // namespace mxdit::tools
+}  // namespace mxdit::random_models

@@ -1,0 +1,11 @@
+// Reports as files.
+#pragma once
+
+#include <string>
+
+namespace mxdit::cli {
+
+// The file appears complete or not at all. Error{io} naming `flag`.
+void write_text_file(const std::string& flag, const std::string& path, const std::string& text);
+
+}  // namespace mxdit::cli

@@ -1,0 +1,141 @@
+// Loops over registers only, one per multiplier. Functions carry their instruction set as an
+// attribute, so that this file needs no flags of its own.
+#include "backend/peak.h"
+
+#include <algorithm>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+#include "backend/registry.h"
+#include "core/error.h"
+#include "core/thread_pool.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace mxdit {
+namespace {
+
+// Runs `rounds` rounds on the calling thread; the result only keeps the compiler from leaving the
+// work out.
+using Loop = float (*)(int64_t rounds);
+
+struct Multiplier {
+  const char* isa;
+  const char* type;
+  bool (*present)();
+  Loop loop;
+  double operations;  // of one round, two per multiply-add
+};
+
+// Chains that hide a latency of four or five cycles on two ports.
+constexpr int kChains = 12;
+
+float scalar_fp32(int64_t rounds) {
+  float sum[kChains] = {};
+  volatile float source = 0.5f;
+  const float factor = source, step = source;
+  for (int64_t round = 0; round < rounds; ++round)
+    for (float& value : sum) value = value * factor + step;
+  float total = 0;
+  for (const float value : sum) total += value;
+  return total;
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) float avx2_fp32(int64_t rounds) {
+  volatile float source = 0.5f;
+  const __m256 factor = _mm256_set1_ps(source), step = _mm256_set1_ps(source);
+  __m256 sum[kChains];
+  for (__m256& value : sum) value = _mm256_setzero_ps();
+  for (int64_t round = 0; round < rounds; ++round)
+    for (__m256& value : sum) value = _mm256_fmadd_ps(value, factor, step);
+  __m256 total = sum[0];
+  for (int i = 1; i < kChains; ++i) total = _mm256_add_ps(total, sum[i]);
+  return _mm256_cvtss_f32(total);
+}
+
+__attribute__((target("avx512f"))) float avx512_fp32(int64_t rounds) {
+  volatile float source = 0.5f;
+  const __m512 factor = _mm512_set1_ps(source), step = _mm512_set1_ps(source);
+  __m512 sum[kChains];
+  for (__m512& value : sum) value = _mm512_setzero_ps();
+  for (int64_t round = 0; round < rounds; ++round)
+    for (__m512& value : sum) value = _mm512_fmadd_ps(value, factor, step);
+  __m512 total = sum[0];
+  for (int i = 1; i < kChains; ++i) total = _mm512_add_ps(total, sum[i]);
+  return _mm512_cvtss_f32(total);
+}
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f");
+}
+
+#endif
+
+// One line per multiplier.
+constexpr Multiplier kMultipliers[] = {
+    {"scalar", "fp32", [] { return true; }, scalar_fp32, 2.0 * kChains},
+#if defined(__x86_64__)
+    {"avx2", "fp32", has_avx2, avx2_fp32, 2.0 * 8 * kChains},
+    {"avx512", "fp32", has_avx512, avx512_fp32, 2.0 * 16 * kChains},
+#endif
+};
+
+// Seconds until all threads have done their rounds.
+double time_threads(Loop loop, int64_t rounds, int threads) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::time_point> begin(static_cast<size_t>(threads)), end(begin);
+  std::barrier start(threads);
+  const auto work = [&](int thread) {
+    start.arrive_and_wait();
+    begin[static_cast<size_t>(thread)] = Clock::now();
+    volatile float kept = loop(rounds);
+    (void)kept;
+    end[static_cast<size_t>(thread)] = Clock::now();
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
+  work(0);
+  for (std::thread& other : others) other.join();
+  return std::chrono::duration<double>(*std::max_element(end.begin(), end.end()) -
+                                       *std::min_element(begin.begin(), begin.end()))
+      .count();
+}
+
+// The best of several tries: what disturbs only slows down.
+double measure(const Multiplier& multiplier, int threads) {
+  constexpr double kSeconds = 0.06;
+  constexpr int kTries = 7;
+  int64_t rounds = 1000;
+  while (time_threads(multiplier.loop, rounds, 1) < kSeconds / 8) rounds *= 2;
+  rounds *= 8;
+  double best = 1e30;
+  for (int i = 0; i < kTries; ++i)
+    best = std::min(best, time_threads(multiplier.loop, rounds, threads));
+  return multiplier.operations * static_cast<double>(rounds) * threads / best;
+}
+
+}  // namespace
+
+std::vector<PeakRate> measure_peaks(const std::string& device, int threads) {
+  const std::vector<std::string> known = backend_names();
+  if (std::find(known.begin(), known.end(), device) == known.end())
+    fail(ErrorKind::usage, "[backend] device: expected one that mxdit knows, got ", device);
+  if (device != "cpu") return {};
+  const int count = ThreadPool(threads).size();
+  std::vector<PeakRate> rates;
+  for (const Multiplier& multiplier : kMultipliers)
+    if (multiplier.present())
+      rates.push_back({multiplier.isa, multiplier.type, measure(multiplier, count), count});
+  return rates;
+}
+
+}  // namespace mxdit
