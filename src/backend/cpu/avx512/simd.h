@@ -53,11 +53,33 @@ MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
   if (lanes != kWidth) return load_some<T>(data, index, lanes);
   if constexpr (T == Element::f32)
     return load_floats(reinterpret_cast<const float*>(address<T>(data, index)));
+  if constexpr (T == Element::bf16) {
+    const auto* at = reinterpret_cast<const __m256i*>(address<T>(data, index));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(at)), 16));
+  }
   return join(load8<T>(data, index), load8<T>(data, index + 8));
+}
+
+// As narrow_bf16, sixteen lanes.
+MXDIT_INLINE __m256i narrow16(F value) {
+  const __m512i bits = _mm512_castps_si512(value), one = _mm512_set1_epi32(1);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+  const __m512i rounded =
+      _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+  const __m512i chosen =
+      _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16));
 }
 
 template <Element T>
 MXDIT_INLINE void store(void* data, int64_t index, F value, int64_t lanes) {
+  if constexpr (T == Element::bf16) {
+    if (lanes == kWidth)
+      return _mm256_storeu_si256(
+          reinterpret_cast<__m256i*>(static_cast<char*>(data) + index * Bytes<T>::value),
+          narrow16(value));
+  }
   const F8 low = _mm512_castps512_ps256(value), high = _mm512_extractf32x8_ps(value, 1);
   if (lanes == kWidth) {
     store8<T>(data, index, low);

@@ -1,4 +1,4 @@
-// Dots on AVX-512 VNNI: packing for it and for AMX, and int8 products. vdpbf16ps does no more
+// Dots on AVX-512 VNNI: encoding and packing for it and for AMX, and int8 products. vdpbf16ps does no more
 // multiplications a cycle than fp32 FMA, so bf16 products stay with the fp32 kernels.
 #include <immintrin.h>
 
@@ -13,6 +13,7 @@ namespace {
 
 #include "backend/cpu/avx512_vnni/pack.inc"
 #include "backend/cpu/avx512_vnni/fold.inc"
+#include "backend/cpu/avx512_vnni/quantize.inc"
 
 constexpr uint8_t kBias = 128;  // vpdpbusd takes its first factor as unsigned
 constexpr int kRows = 8;
@@ -140,6 +141,7 @@ const KernelTable* avx512_vnni_table() noexcept {
   static constexpr KernelTable table = {
       .name = "avx512_vnni",
       .isa = kIsaAvx2 | kIsaAvx512 | kIsaAvx512Vnni,
+      .quantize = avx512_vnni::quantize,
       .dots = {.right_bias = avx512_vnni::kBias,
                .pack = avx512_vnni::pack,
                .widen = avx512_vnni::widen,
