@@ -2,10 +2,18 @@
 // weight on its way into a prepared one.
 #pragma once
 
+#include <memory>
+
 #include "core/tensor.h"
 #include "formats/quant_format.h"
 
 namespace mxdit {
+
+// What a back end keeps of an operand between products; only its maker looks inside.
+class PackedOperand {
+ public:
+  virtual ~PackedOperand() = default;
+};
 
 struct QuantizedMatrix {
   const QuantFormat* format = nullptr;
@@ -14,6 +22,9 @@ struct QuantizedMatrix {
   Tensor elements;
   Tensor block_scale;
   Tensor scale;  // f32
+  // Left by a product for the next ones with the same left operand, as q, k and v have it. Whoever
+  // writes to the tensors drops it.
+  mutable std::shared_ptr<PackedOperand> packed = nullptr;
 
   uint64_t bytes() const {
     return elements.bytes() + (block_scale.defined() ? block_scale.bytes() : 0) +

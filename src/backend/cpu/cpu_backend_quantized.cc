@@ -154,6 +154,7 @@ void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, Quant
       .block_stride = block_stride(format, out.columns),
       .scale = static_cast<float*>(out.scale.mutable_data()),
       .scale_stride = format.groups(out.columns)};
+  out.packed.reset();
   run(kernels_.quantize, args, out.rows, out.columns);
 }
 
@@ -192,7 +193,7 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
   const DotMachine machine = {kernels_, threads_, *memory_};
   if (prepared.is_foldable() && may_fold(*x.format) &&
       multiply_folded(machine, rows_of(x), rows_of(w), x.rows, w.rows, x.columns, per_group, scales,
-                      output))
+                      output, x.packed))
     return;
   if (prepared.is_bf16() && !per_group && is_exact_in_bf16(x))
     return multiply_dots(machine, DotCodes(rows_of(x)), DotCodes(rows_of(w)), x.rows, w.rows,

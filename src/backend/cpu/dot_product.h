@@ -10,6 +10,7 @@
 #include "backend/cpu/memory_pool.h"
 #include "backend/cpu/tile_product.h"
 #include "core/thread_pool.h"
+#include "formats/quantized_matrix.h"
 
 namespace mxdit::cpu {
 
@@ -60,10 +61,11 @@ void multiply_dots(const DotMachine& machine, const DotSource& left, const DotSo
 
 // The folded product of quantized matrices, as multiply_groups has it; false, and nothing done, when
 // a group cannot be folded. `scale_each_group`: matrices have their fp32 scales per group, and sums
-// start at the bias.
+// start at the bias. `packed` is null, or what an earlier product with this left operand put there.
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
-                     bool scale_each_group, const OuterScales& scales, const ProductOutput& output);
+                     bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
+                     std::shared_ptr<PackedOperand>& packed);
 
 // Whether every group of a matrix can be folded.
 bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,

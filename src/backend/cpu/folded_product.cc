@@ -13,7 +13,6 @@ class Survey {
          int64_t groups)
       : matrix_(matrix),
         group_scales_(group_scales),
-        groups_(groups),
         storage_(memory.allocate(
             static_cast<size_t>(panels * groups) *
             (sizeof(FoldedGroup) + kDotRows * sizeof(float)))),
@@ -72,19 +71,18 @@ class Survey {
     }
   }
 
-  int64_t groups() const { return groups_; }
+  bool group_scales() const { return group_scales_; }
 
  private:
-  const QuantizedRows& matrix_;
+  QuantizedRows matrix_;
   bool group_scales_;
-  int64_t groups_;
   std::shared_ptr<Storage> storage_;
   float* scales_;
   FoldedGroup* entries_;
 };
 
 // The left operand of one block of rows.
-class FoldedLeft {
+class FoldedLeft : public PackedOperand {
  public:
   FoldedLeft(const DotMachine& machine, const QuantizedRows& matrix, bool group_scales,
              const DotPlan& plan)
@@ -96,7 +94,14 @@ class FoldedLeft {
         storage_(machine.memory.allocate(static_cast<size_t>(plan.left_bytes()))),
         extra_steps_(static_cast<size_t>(panels_)) {}
 
+  // Whether a product with this plan can take it as it is: all rows, packed by the same kernels.
+  bool serves(const DotMachine& machine, const DotPlan& plan, int64_t m, bool group_scales) const {
+    return &machine.kernels == &machine_.kernels && plan.k == plan_.k && packed_rows_ == m &&
+           plan.block_rows == plan_.block_rows && group_scales == survey_.group_scales();
+  }
+
   bool pack(const DotRange& block) {
+    packed_rows_ = block.count;
     const DotKernels& kernels = machine_.kernels.dots;
     std::atomic<bool> foldable = true;
     machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
@@ -144,9 +149,9 @@ class FoldedLeft {
     });
   }
 
-  const DotMachine& machine_;
-  const DotPlan& plan_;
-  int64_t panels_;
+  const DotMachine machine_;
+  const DotPlan plan_;
+  int64_t panels_, packed_rows_ = 0;
   Survey survey_;
   std::shared_ptr<Storage> storage_, extra_;
   std::vector<int64_t> extra_steps_;
@@ -293,26 +298,30 @@ bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t
 
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
-                     bool scale_each_group, const OuterScales& scales,
-                     const ProductOutput& output) {
+                     bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
+                     std::shared_ptr<PackedOperand>& packed) {
   if (m <= 0 || n <= 0) return true;
   const DotPlan plan(m, n, k, kDotStep, machine.threads.size());
   const OuterScales ones;
   ProductOutput at_end = output;
   if (scale_each_group) at_end.bias = nullptr;
-  FoldedLeft packed(machine, left, scale_each_group, plan);
+  auto folded = std::dynamic_pointer_cast<FoldedLeft>(packed);
+  const bool is_packed =
+      folded != nullptr && folded->serves(machine, plan, m, scale_each_group);
+  if (!is_packed) folded = std::make_shared<FoldedLeft>(machine, left, scale_each_group, plan);
   for (int64_t row = 0; row < m; row += plan.block_rows) {
     const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
     // Nothing is lost if a later block turns the product away: the other path writes all of it.
-    if (!packed.pack(block)) return false;
+    if (!is_packed && !folded->pack(block)) return false;
     for_each_tile(
         machine.threads, plan, block, n,
         [&] { return FoldedTile(machine, plan, right, scale_each_group); },
         [&](FoldedTile& tile, const DotRange& rows, const DotRange& columns) {
-          tile.run(packed, rows, columns, n, scale_each_group ? output.bias : nullptr,
+          tile.run(*folded, rows, columns, n, scale_each_group ? output.bias : nullptr,
                    scale_each_group ? ones : scales, at_end);
         });
   }
+  if (plan.block_rows >= m) packed = std::move(folded);
   return true;
 }
 
