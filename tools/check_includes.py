@@ -4,7 +4,7 @@
 The order is that of src/CMakeLists.txt. Extra rules:
 - outside backend/ only backend.h, registry.h and peak.h of it are visible;
 - back ends, methods, quantization configs and models never include a sibling;
-- files of an instruction-set folder include only kernel_table.h and system headers;
+- files of an instruction-set folder include only *_table.h, *_kernels.h, .inc files and system headers;
 - apps/ and examples/ see the library through include/mxdit alone.
 """
 import pathlib
@@ -14,7 +14,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 SIBLINGS = ["backend", "quantization/methods", "quantization/configs", "models"]
-ISA_FOLDERS = {"scalar", "avx2", "avx512", "amx"}
+ISA_FOLDERS = ("amx", "avx2", "avx512", "avx512_vnni", "generic", "scalar")
 
 
 def room_order():
@@ -57,10 +57,10 @@ def check(path, order):
             if mine and theirs and mine.group(1) != theirs.group(1):
                 yield f"{where}: {mine.group(1)} includes its sibling {target}"
         if parts[1:3] == ("backend", "cpu") and parts[3] in ISA_FOLDERS and not is_test:
-            allowed = {"backend/cpu/kernel_table.h"}
-            if target not in allowed and not target.startswith(f"backend/cpu/{parts[3]}/") \
-                    and not target.startswith("backend/cpu/generic/"):
-                yield f"{where}: an instruction-set folder includes only kernel_table.h, got {target}"
+            is_table = re.fullmatch(r"backend/cpu/\w+_(kernels|table)\.h", target)
+            if not is_table and not target.endswith(".inc") \
+                    and not target.startswith(f"backend/cpu/{parts[3]}/"):
+                yield f"{where}: an instruction-set folder includes only kernel tables, got {target}"
 
 
 def main():
