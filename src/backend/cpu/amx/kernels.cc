@@ -4,6 +4,7 @@
 // pending stores with the same last 12 address bits, and those stores wait for the multiplier.
 #include <immintrin.h>
 
+#include "backend/cpu/amx/attention.h"
 #include "backend/cpu/amx/tiles.h"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
@@ -259,6 +260,7 @@ const KernelTable* amx_table() noexcept {
                .multiply_folded = amx::multiply_folded,
                .multiply_levels = amx::multiply_levels,
                .multiply = amx::multiply},
+      .attention = {amx::pack_values, amx::attend, amx::attend_workspace},
   };
   return &table;
 }
