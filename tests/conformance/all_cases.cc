@@ -94,6 +94,9 @@ void add_attention(std::vector<Case>& cases) {
     cases.push_back(attention_case({1, 1, 1, 1, 64, type}));
     cases.push_back(attention_case({1, 1, 700, 1, 16, type}));
     cases.push_back(attention_case({1, 410, 3, 1, 16, type}));
+    cases.push_back(attention_case({1, 300, 1700, 1, 128, type}));
+    cases.push_back(attention_case({2, 65, 272, 3, 128, type, false, {257, 129}}));
+    cases.push_back(attention_case({1, 33, 513, 2, 200, type}));
   }
 }
 

@@ -161,6 +161,8 @@ struct AttentionInputs {
 // by at most e (gamma_{D+2} scale sum |q k| and one rounding for the bias); p_j is then wrong by 2
 // e relative (its own and the maximum's), plus exp's few ulp. Numerator and denominator each sum up
 // to Sk terms. To first order |error| <= sum_j p_j |v_jd| (2 * 2 e + 2 gamma_{Sk + 20}).
+// In bf16 without a bias p_j may be rounded to bf16, before both sums, by 2^-8, and a short exp adds
+// 2^-13: twice both of that (but see AttentionTest, which bounds the mean).
 void attention_row(const AttentionShape& s, const std::vector<double>& q,
                    const std::vector<double>& k, const std::vector<double>& v,
                    const std::vector<double>& bias, int64_t b, int64_t i, int64_t h, float scale,
@@ -183,7 +185,9 @@ void attention_row(const AttentionShape& s, const std::vector<double>& q,
         logit_error, gamma(static_cast<double>(s.dim + 3)) * (dot.magnitude + std::abs(added)));
   }
   for (double& value : p) sum += value = std::exp(value - maximum);
-  const double relative = 4.0 * logit_error + 2.0 * gamma(static_cast<double>(keys + 20));
+  const bool short_weights = s.type == DType::bf16 && !s.bias;
+  const double relative = 4.0 * logit_error + 2.0 * gamma(static_cast<double>(keys + 20)) +
+                          (short_weights ? 2.0 * (0x1p-8 + 0x1p-13) : 0.0);
   for (int64_t d = 0; d < s.dim; ++d) {
     double value = 0.0, magnitude = 0.0;
     for (int64_t j = 0; j < keys; ++j) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/cpu/attention_dots.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/tile_product.h"
 
@@ -188,6 +189,8 @@ class QueryBlock {
 
 void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v,
                            const AttentionParams& params, Tensor& out) {
+  if (takes_dots(kernels_, q.dtype(), params))
+    return attend_dots(kernels_, threads_, *memory_, q, k, v, params, out);
   const Problem problem = {.kernels = kernels_.matrix,
                            .q = static_cast<const char*>(q.data()),
                            .k = static_cast<const char*>(k.data()),

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/dot_kernels.h"
 
 namespace mxdit::cpu {
@@ -281,6 +282,7 @@ struct KernelTable {
   RangeKernel<DequantizeArgs> dequantize = nullptr;
   MatrixKernels matrix = {};
   DotKernels dots = {};  // entries that a table lacks are null, where no table below it has them
+  AttentionKernels attention = {};  // null but for the tables that are faster with them
 };
 
 // Defined by the ISA folders; null where the build lacks the folder's instruction set.

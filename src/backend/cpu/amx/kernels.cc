@@ -4,6 +4,7 @@
 // pending stores with the same last 12 address bits, and those stores wait for the multiplier.
 #include <immintrin.h>
 
+#include "backend/cpu/amx/attention.h"
 #include "backend/cpu/amx/tiles.h"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
@@ -310,6 +311,7 @@ const KernelTable* amx_table() noexcept {
                .multiply_levels = amx::multiply_levels,
                .multiply = amx::multiply,
                .multiply_pieces = amx::multiply_pieces},
+      .attention = {amx::pack_values, amx::attend, amx::attend_workspace},
   };
   return &table;
 }
