@@ -86,6 +86,8 @@ int run_bench(const std::vector<std::string>& arguments, const Console& console,
     return 0;
   }
   const BenchArguments parsed = parse_bench(arguments);
+  // Before the work, not after it.
+  if (!parsed.json_path.empty()) check_text_file("--json", parsed.json_path);
   if (parsed.subject == "peak") return run_peak(parsed, console);
   return parsed.paced ? run_paced(parsed, console, in) : run_all(parsed, console);
 }

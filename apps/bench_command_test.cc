@@ -99,9 +99,12 @@ TEST(BenchCommand, JsonOfSeveralCasesInAFile) {
   EXPECT_EQ(report["cases"][1]["in"], 3);
   EXPECT_EQ(report["cases"][1]["seconds"], json({4.0}));
   EXPECT_FALSE(report["cases"][1].contains("forward_seconds"));
-  expect_error(ErrorKind::io, {"--json", "writable"}, [&] {
-    run({"linear", "--json", folder.path("missing/bench.json")});
-  });
+  for (const char* name : {"missing/bench.json", ""}) {
+    expect_error(ErrorKind::io, {"--json", "writable"},
+                 [&] { run({"linear", "--json", folder.path(name)}); });
+    EXPECT_EQ(fake_engine().bench_runs, 0) << "it has to be noticed before the work";
+  }
+  EXPECT_THAT(folder.names(), ElementsAre("bench.json"));
 }
 
 TEST(BenchCommand, TableForPeople) {

@@ -36,6 +36,19 @@ class FlagSetTest : public testing::Test {
   double number_ = 0;
 };
 
+TEST_F(FlagSetTest, AValueMayBeLeftOutWhereTheFlagSaysSo) {
+  std::vector<std::string> seen;
+  flags_.optional_string({"--json", "[FILE]", "Report.", ""},
+                         [&](const std::string& value) { seen.push_back(value); });
+  flags_.parse({"--json"});
+  flags_.parse({"--json", "--seed", "7"});
+  flags_.parse({"--json", "a.json", "prompt"});
+  flags_.parse({"--json=-b.json"});
+  flags_.parse({"--seed", "7"});
+  EXPECT_EQ(seen, (Texts{"", "", "a.json", "-b.json"}));
+  EXPECT_EQ(integer_, 7);
+}
+
 TEST_F(FlagSetTest, DashesUnderscoresEqualsAndAliases) {
   flags_.parse({"--negative_prompt=a=b", "--seed", "7", "--flow_shift", "-1.5", "--dtype", "FP32"});
   EXPECT_EQ(text_, "a=b");

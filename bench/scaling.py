@@ -15,7 +15,7 @@ import statistics
 import sys
 
 from paced_process import MeasurementError, PacedProcess, alternate
-from side_by_side import find_mxdit, write_json
+from side_by_side import find_mxdit, processor, write_json
 
 COLOURS = ["#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377"]
 
@@ -162,16 +162,23 @@ def label(key, threads):
     return f"{name}, {threads} thread" + ("s" if threads > 1 else "")
 
 
+def theory(series, counts):
+    """The rates' reciprocals and the line [(tokens, seconds)] they give."""
+    per_weight, per_attention = fit(series, counts)
+    c, a, b = counts
+    low, high = series[0]["tokens"], series[-1]["tokens"]
+    steps = [low * (high / low) ** (k / 40) for k in range(41)]
+    return per_weight, per_attention, [
+        (n, (c + a * n) * per_weight + b * n * n * per_attention) for n in steps]
+
+
 def draw_tokens(plot, points, counts):
-    plot.axes(sorted({p["tokens"] for p in points}), "tokens", "One forward against tokens")
+    plot.axes(sorted({p["tokens"] for p in points}), "tokens",
+              "One forward against tokens; lines: a n + b n\u00b2")
     for i, ((key, threads), series) in enumerate(series_of(points).items()):
         colour = COLOURS[i % len(COLOURS)]
-        per_weight, per_attention = fit(series, counts)
-        c, a, b = counts
-        low, high = series[0]["tokens"], series[-1]["tokens"]
-        steps = [low * (high / low) ** (k / 40) for k in range(41)]
-        plot.line([(plot.x(n), plot.y((c + a * n) * per_weight + b * n * n * per_attention))
-                   for n in steps], colour)
+        per_weight, per_attention, line = theory(series, counts)
+        plot.line([(plot.x(n), plot.y(seconds)) for n, seconds in line], colour)
         for point in series:
             plot.dot(plot.x(point["tokens"]), plot.y(point["median"]), colour)
         y = plot.top + plot.height + 62 + 18 * i
@@ -202,22 +209,29 @@ def draw_threads(plot, points, tokens):
                                      f"with {series[-1]['threads']} as with {first['threads']}")
 
 
-def picture(points):
+def picture(points, subject):
     counts = operation_counts(points)
-    seconds = bounds([p["median"] for p in points], 1.3)
+    drawn = [p["median"] for p in points]
+    for series in series_of(points).values():
+        drawn += [seconds for _, seconds in theory(series, counts)[2]]
+    seconds = bounds(drawn, 1.2)
     lengths = sorted({p["tokens"] for p in points})
     threads = sorted({p["threads"] for p in points})
     left = Plot(80, 40, 430, 330, bounds(lengths, 1.15), seconds)
     draw_tokens(left, points, counts)
+    height = 40 + 330 + 62 + 18 * len(series_of(points)) + 14
+    left.text(left.left, height - 12, subject)
     parts = left.parts
     width = 540
     if len(threads) > 1:
         middle = lengths[len(lengths) // 2]
         chosen = [p["median"] for p in points if p["tokens"] == middle]
-        right = Plot(630, 40, 300, 330, bounds(threads, 1.15), bounds(chosen, 1.3))
+        chosen.append(max(chosen) * threads[0] / threads[-1])
+        chosen.append(min(p["median"] * p["threads"] / threads[-1] for p in points
+                          if p["tokens"] == middle))
+        right = Plot(630, 40, 300, 330, bounds(threads, 1.15), bounds(chosen, 1.2))
         draw_threads(right, points, middle)
         parts, width = parts + right.parts, 980
-    height = 40 + 330 + 62 + 18 * len(series_of(points))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             'font-family="sans-serif" font-size="12">\n'
             '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n")
@@ -231,7 +245,8 @@ def main():
                                     "points": points})
     temporary = arguments.svg + ".part"
     with open(temporary, "w") as file:
-        file.write(picture(points))
+        file.write(picture(points, f"{arguments.shape}, {arguments.layers} layers; "
+                                   f"{processor()}; {points[-1]['device']}"))
     os.replace(temporary, arguments.svg)
     for point in points:
         print(f"{label(point['quantization'], point['threads'])}, {point['tokens']} tokens: "

@@ -104,7 +104,8 @@ class Peaks:
 
 def peak_for(party, peaks):
     """The fastest multiplier of the party's kind; where none was measured, the next wider type."""
-    for kind in {"int8": ["int8", "bf16", "fp32"], "bf16": ["bf16", "fp32"]}[party.multiplies]:
+    kinds = ["int8", "bf16", "fp32"]
+    for kind in kinds[kinds.index(party.multiplies):]:
         fitting = [p for p in peaks if p["type"] == kind and p["isa"].startswith(party.isa)]
         if fitting:
             return max(fitting, key=lambda p: p["operations_per_second"])
@@ -158,10 +159,11 @@ def summarize(case, answers, peaks):
 
 def add_ratios(case, results):
     for flag, key in [("is_torch", "times_torch"), ("is_base", "times_bf16")]:
-        base = [r for p, r in zip(case.parties, results) if getattr(p, flag) and "median" in r]
+        base = [r["median"] for p, r in zip(case.parties, results)
+                if getattr(p, flag) and "median" in r]
         for result in results:
-            if base and "median" in result:
-                result[key] = base[0]["median"] / result["median"]
+            if base and "median" in result:  # of several peers the fastest counts
+                result[key] = min(base) / result["median"]
 
 
 def table(cases):

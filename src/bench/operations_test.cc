@@ -36,6 +36,17 @@ TEST(OperationsTest, ForwardOfTheSmallModel) {
   EXPECT_LT(forward_operations(config, 4680, 512, false), counted);
 }
 
+// What torch.utils.flop_counter counts in diffusers' networks of these shapes.
+TEST(OperationsTest, AgreeWithPyTorchsCounter) {
+  wan_dit::Config config;
+  config.num_attention_heads = 2;
+  config.ffn_dim = 768;
+  config.num_layers = 2;
+  config.text_dim = 128;
+  EXPECT_EQ(forward_operations(config, 12, 7, true), 45096960.0);
+  EXPECT_EQ(decode_operations(wan_vae::Config{}, 3, 4, 6), 120282550272.0);
+}
+
 TEST(OperationsTest, DecodeGrowsWithPixelsAndFrames) {
   const wan_vae::Config config;
   const double small = decode_operations(config, 1, 4, 4);

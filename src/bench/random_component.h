@@ -11,8 +11,9 @@
 
 namespace mxdit::bench {
 
-// Written to a temporary folder, mapped, and removed again: nothing is left behind even by a killed
-// process, and the file's space is given back with the last mapping. Errors: io; cancelled.
+// Written to a temporary folder, mapped, and removed again: a process that is killed while it
+// measures leaves nothing behind (one killed while it writes does), and the file's space is given
+// back with the last mapping. Errors: io; cancelled.
 WeightStore random_weights(const std::vector<random_models::RandomTensor>& tensors,
                            const CancelToken* cancel);
 

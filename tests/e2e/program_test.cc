@@ -1,9 +1,11 @@
 // The program as a user runs it: files, messages, exit statuses.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -231,6 +233,52 @@ TEST_F(Program, RepacksThereAndBack) {
   ASSERT_EQ(one.shape(), other.shape());
   ASSERT_GT(one.bytes(), 0u);
   EXPECT_EQ(std::memcmp(one.data(), other.data(), one.bytes()), 0);
+}
+
+TEST_F(Program, BenchReportsAsJson) {
+  const Ran ran = run("bench dit --shape tiny --tokens 12 --text-tokens 4 --layers 1 --repeat 3 "
+                      "--threads 2 --quantization mxfp4_npu --json dit.json");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_NE(ran.out.find("median ms"), std::string::npos) << ran.out;
+  const Json report = read_json_file(folder_ / "dit.json");
+  EXPECT_EQ(report["forward_seconds"].size(), 3u);
+  EXPECT_EQ(report["quantization"], "mxfp4_npu");
+  EXPECT_EQ(report["tokens"], 12);
+  EXPECT_GT(report["median"].get<double>(), 0);
+  const Ran attention = run("bench attention --tokens 5 --heads 1 --head-dim 8 --json");
+  ASSERT_EQ(attention.status, 0) << attention.err;
+  EXPECT_EQ(parse_json(attention.out, "stdout")["keys"], 5);
+  EXPECT_EQ(run("bench linear --tokens 0").status, 2);
+}
+
+// One answer for each line and not before it: the program waits while another one is measured.
+TEST_F(Program, PacedBenchWaitsForLines) {
+  const fs::path questions = folder_ / "questions", answers = folder_ / "answers";
+  ASSERT_EQ(mkfifo(questions.c_str(), 0600), 0);
+  const std::string command = "'" MXDIT_PROGRAM "' bench linear --tokens 3 --in 8 --out 8 --paced "
+                              "<'" + questions.string() + "' >'" + answers.string() + "'";
+  std::thread program([&] { EXPECT_EQ(std::system(command.c_str()), 0); });
+  {
+    std::ofstream ask(questions);
+    std::string seen;
+    for (int asked = 1; asked <= 3; ++asked) {
+      ask << "run" << std::endl;
+      for (int i = 0; i < 600; ++i) {
+        seen = read(answers);
+        if (std::count(seen.begin(), seen.end(), '\n') >= asked) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      }
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), '\n'), asked);
+    }
+    std::istringstream lines(seen);
+    std::string line;
+    for (int i = 1; std::getline(lines, line); ++i) {
+      const Json answer = parse_json(line, "stdout");
+      EXPECT_EQ(answer["run"], i);
+      EXPECT_GT(answer["seconds"].get<double>(), 0);
+    }
+  }
+  program.join();
 }
 
 TEST_F(Program, CtrlCStopsWithoutAFile) {
