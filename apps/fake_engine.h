@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "mxdit/device.h"
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
 #include "mxdit/quantize.h"
@@ -18,6 +19,11 @@ struct FakeEngine {
   std::vector<std::string> operations;  // of mxdit op: name, files, settings
   std::function<void(const Progress&)> in_step;  // called in every denoising step
   std::function<void()> in_load;
+
+  RunPlan plan;  // returned
+  VideoEncoding planned_encoding;
+  DeviceReport device;  // returned
+  bool inspected_model = false;
 
   RepackOptions repack_options;
   RepackSummary repack_summary;  // returned, with the output path of the options

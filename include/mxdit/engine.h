@@ -128,7 +128,8 @@ class Engine {
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
 
-  EngineInfo info() const;
+  // `hash`: with model_hash, for which samples of all weights are read, once; else it may be empty.
+  EngineInfo info(bool hash = true) const;
   // The request with every unset value filled in, adjusted as generate() will (frame counts to
   // 4k+1, with a warning in the log). Throws Error{usage} for what generate() would refuse.
   GenerateRequest resolve(const GenerateRequest& request) const;

@@ -136,8 +136,8 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-EngineInfo Engine::info() const {
-  if (state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
+EngineInfo Engine::info(bool hash) const {
+  if (hash && state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
   EngineInfo info =
       describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
   state_->quantization = info.quantization;
