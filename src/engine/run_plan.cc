@@ -19,17 +19,14 @@ uint64_t times(uint64_t count, uint64_t bytes) {
   return __builtin_mul_overflow(count, bytes, &product) ? kMostBytes : product;
 }
 
-// Blocks of the memory pool come in size classes, and some lie idle between uses.
-uint64_t pooled(uint64_t bytes) {
-  const uint64_t possible = std::min(bytes, kMostBytes);
-  return possible + possible / 2;
-}
-
 // The program, its libraries, configurations and headers.
 constexpr uint64_t kProgram = uint64_t{48} << 20;
 
 // Panels and partial results of matrix products and attention, over all threads.
-constexpr uint64_t kKernelScratch = uint64_t{64} << 20, kScratchPerThread = uint64_t{8} << 20;
+constexpr uint64_t kKernelScratch = uint64_t{128} << 20, kScratchPerThread = uint64_t{8} << 20;
+
+// Idle blocks that a memory pool keeps however little is in use.
+constexpr uint64_t kAlwaysIdle = uint64_t{256} << 20;
 
 // Bytes of UTF-8 bound the tokens of nearly every text: the rarest characters fall back to a token
 // per byte, and normalising makes few texts longer. The margin is for those and the end mark.
@@ -60,24 +57,41 @@ class Planner {
             survey_component(s_.checkpoint, s_.backend, s_.compute, name, s_.weight_cache));
     scratch_ = std::max(kKernelScratch,
                         kScratchPerThread * static_cast<uint64_t>(s_.backend.report().threads));
+    decoding_ = decode_footprint(config_of(s_.checkpoint, "vae"), latents(), p_.tiling, s_.compute);
+    if (!samples()) return;
+    encoding_ = encoding_footprint();
+    for (const ComponentWeights& part : weights_)
+      if (is_expert(part)) denoising_.push_back(denoising_footprint(part));
   }
 
   RunPlan plan() {
     add_loading();
-    if (p_.from_latents_path.empty()) {
+    if (samples()) {
       add_text_encoding();
+      size_t expert = 0;
       for (const ComponentWeights& part : weights_)
-        if (part.name.starts_with("transformer")) add_denoising(part);
+        if (is_expert(part)) add_denoising(part, denoising_[expert++]);
     }
     add_decoding();
     add_saving();
-    for (const ComponentWeights& part : weights_) plan_.loaded_bytes += part.layers + part.copies;
+    plan_.loaded_bytes = weight_bytes();
     return std::move(plan_);
   }
 
  private:
   static void add(StagePlan& stage, const std::string& what, uint64_t bytes) {
     if (bytes > 0) stage.memory.push_back({what, std::min(bytes, kMostBytes)});
+  }
+
+  // Without latents that only have to be decoded.
+  bool samples() const { return p_.from_latents_path.empty(); }
+  static bool is_expert(const ComponentWeights& part) {
+    return part.name.starts_with("transformer");
+  }
+  uint64_t weight_bytes() const {
+    uint64_t sum = 0;
+    for (const ComponentWeights& part : weights_) sum += part.layers + part.copies;
+    return sum;
   }
 
   // What every stage has in memory; results count from the beginning, since in the last video all
@@ -123,16 +137,36 @@ class Planner {
     add(stage, "finished videos", times(videos(), clip_bytes()));
     add(stage, "latents to be saved", saved_latent_bytes());
     add(stage, "trace", trace_bytes());
-    if (p_.from_latents_path.empty())
+    if (samples())
       add(stage, "encoded prompts",
           embedding_bytes(config_of(s_.checkpoint, "text_encoder"),
                           static_cast<int64_t>(p_.prompts.size()) + (p_.guided() ? 1 : 0),
                           p_.max_sequence_length, s_.compute));
   }
 
-  void add_pooled(StagePlan& stage, const Footprint& parts) const {
-    for (const FootprintPart& part : parts) add(stage, part.what, pooled(part.bytes));
-    add(stage, "scratch of kernels", pooled(scratch_));
+  static uint64_t device_bytes(const Footprint& parts) {
+    uint64_t sum = 0;
+    for (const FootprintPart& part : parts)
+      if (part.on_device) sum += std::min(part.bytes, kMostBytes);
+    return sum;
+  }
+  // Experts have tensors of the same sizes, so they share their blocks.
+  uint64_t denoising_bytes() const {
+    uint64_t most = 0;
+    for (const Footprint& parts : denoising_) most = std::max(most, device_bytes(parts));
+    return most;
+  }
+
+  // Blocks of `others`, stages that ran before, lie idle until they exceed what is in use; weights
+  // made at load are in the pool as well, so beside large ones nothing is given back.
+  uint64_t idle_bytes(uint64_t own, uint64_t others) const {
+    return std::min(others + scratch_, std::max(weight_bytes() + own, kAlwaysIdle));
+  }
+
+  void add_activations(StagePlan& stage, const Footprint& parts, uint64_t others) const {
+    for (const FootprintPart& part : parts) add(stage, part.what, part.bytes);
+    add(stage, "scratch of kernels", scratch_);
+    add(stage, "idle blocks of earlier stages", idle_bytes(device_bytes(parts), others));
   }
 
   void add_loading() {
@@ -148,7 +182,7 @@ class Planner {
     plan_.stages.push_back(std::move(loading));
   }
 
-  void add_text_encoding() {
+  Footprint encoding_footprint() const {
     int64_t together = 0, longest = 0;
     for (const std::string& prompt : p_.prompts) {
       const int64_t tokens = most_tokens(prompt, p_.max_sequence_length);
@@ -159,21 +193,30 @@ class Planner {
       longest = std::max(longest, most_tokens(p_.negative_prompt, p_.max_sequence_length));
       together = std::max(together, longest);
     }
+    return text_encoder_footprint(config_of(s_.checkpoint, "text_encoder"), together, longest,
+                                  s_.compute);
+  }
+
+  Footprint denoising_footprint(const ComponentWeights& expert) const {
+    return denoiser_footprint(config_of(s_.checkpoint, expert.name), latents(),
+                              p_.max_sequence_length, p_.guided() ? 2 : 1, expert.quantized,
+                              s_.compute);
+  }
+
+  void add_text_encoding() {
     StagePlan encoding = stage("TextEncodingStage");
     add_results(encoding);
-    add_pooled(encoding, text_encoder_footprint(config_of(s_.checkpoint, "text_encoder"), together,
-                                                longest, s_.compute));
+    add_activations(encoding, encoding_, 0);
     encoding.mapped_bytes = encoding.read_bytes = weights_.front().mapped;
     plan_.stages.push_back(std::move(encoding));
   }
 
-  void add_denoising(const ComponentWeights& expert) {
+  void add_denoising(const ComponentWeights& expert, const Footprint& parts) {
     StagePlan denoising = stage("DenoisingStage");
     if (s_.checkpoint.has_two_experts()) denoising.component = expert.name;
     add_results(denoising);
-    add_pooled(denoising, denoiser_footprint(config_of(s_.checkpoint, expert.name), latents(),
-                                             p_.max_sequence_length, p_.guided() ? 2 : 1,
-                                             expert.quantized, s_.compute));
+    const uint64_t decoding = videos() > 1 ? device_bytes(decoding_) : 0;
+    add_activations(denoising, parts, device_bytes(encoding_) + decoding);
     denoising.mapped_bytes = denoising.read_bytes = expert.mapped;
     plan_.stages.push_back(std::move(denoising));
   }
@@ -181,18 +224,17 @@ class Planner {
   void add_decoding() {
     StagePlan decoding = stage("DecodingStage");
     add_results(decoding);
-    const Footprint parts =
-        decode_footprint(config_of(s_.checkpoint, "vae"), latents(), p_.tiling, s_.compute);
-    add_pooled(decoding, parts);
-    for (size_t i = 0; i + 1 < parts.size(); ++i) idle_ += pooled(parts[i].bytes);
+    add_activations(decoding, decoding_, device_bytes(encoding_) + denoising_bytes());
     plan_.stages.push_back(std::move(decoding));
   }
 
-  // The caller writes files while the engine is still there, with blocks in its pool.
+  // The caller writes files while the engine is still there, with all blocks in its pool.
   void add_saving() {
+    const uint64_t decoding = device_bytes(decoding_);
     StagePlan saving = stage("SavingStage");
     add(saving, "finished videos", times(videos(), clip_bytes()));
-    add(saving, "idle blocks of decoding", idle_);
+    add(saving, "idle blocks of earlier stages",
+        decoding + scratch_ + idle_bytes(decoding, device_bytes(encoding_) + denoising_bytes()));
     add(saving, "video encoder", media::writing_memory(p_.width, p_.height));
     saving.written_bytes = times(videos(), media::typical_file_bytes(p_.width, p_.height,
                                                                      p_.num_frames, s_.encoding)) +
@@ -204,7 +246,9 @@ class Planner {
   const SamplingParams& p_;
   CheckpointGeometry geometry_;
   std::vector<ComponentWeights> weights_;
-  uint64_t scratch_ = 0, idle_ = 0;
+  Footprint encoding_, decoding_;
+  std::vector<Footprint> denoising_;  // one for each expert
+  uint64_t scratch_ = 0;
   RunPlan plan_;
 };
 

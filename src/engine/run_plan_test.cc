@@ -122,18 +122,42 @@ TEST_F(EmbeddedPlan, QuantizedWeightsAreThoseOfEveryLayer) {
 TEST_F(EmbeddedPlan, DenoisingIsActivationsTextAndLatents) {
   const StagePlan denoising = plan().stages[2];
   ASSERT_EQ(denoising.component, "transformer");
-  // 13 frames 64x64: latents 16 x 4 x 8 x 8, 64 tokens. All with the pool's half on top.
-  EXPECT_EQ(bytes_of(denoising, "activations"), 64u * 8 * 256 * 2 * 3 / 2);
-  EXPECT_EQ(bytes_of(denoising, "latents"), 6u * 16 * 4 * 8 * 8 * 4 * 3 / 2);
+  // 13 frames 64x64: latents 16 x 4 x 8 x 8, 64 tokens. Eight tensors of width 256, one of 768;
+  // all fill their blocks.
+  EXPECT_EQ(bytes_of(denoising, "activations"), 64u * (8 * 256 + 768) * 2);
+  EXPECT_EQ(bytes_of(denoising, "latents"), 6u * 16 * 4 * 8 * 8 * 4);
   // Two contexts of 512 tokens: keys and values of 4 blocks, and the text itself.
-  EXPECT_EQ(bytes_of(denoising, "keys and values of the text"),
-            2u * 512 * (2 * 4 * 256 + 128) * 2 * 3 / 2);
+  EXPECT_EQ(bytes_of(denoising, "keys and values of the text"), 2u * 512 * (2 * 4 * 256 + 128) * 2);
   EXPECT_EQ(bytes_of(denoising, "encoded prompts"), 2u * 512 * 128 * 2);
   EXPECT_EQ(bytes_of(denoising, "finished videos"), 13u * 64 * 64 * 3);
-  // Inputs of quantized layers: 33 bytes for 32 elements.
+  // Inputs of quantized layers: 33 bytes for 32 elements, 50688 in a block of 7 x 8192 and 16896 in
+  // one of 5 x 4096.
   options_.quantization = "mxfp8";
   EXPECT_EQ(bytes_of(plan().stages[2], "activations"),
-            (64u * (768 + 4 * 256) * 2 + 64 * 768 / 32 * 33) * 3 / 2);
+            64u * (8 * 256 + 768) * 2 + 7 * 8192 + 5 * 4096);
+}
+
+// What a stage frees stays in the pool, as long as that is less than what is in use.
+TEST_F(EmbeddedPlan, BlocksOfEarlierStagesLieIdle) {
+  const std::string idle = "idle blocks of earlier stages";
+  const RunPlan once = plan();
+  request_.num_outputs_per_prompt = 2;
+  const RunPlan twice = plan();
+  const auto own = [](const StagePlan& stage, std::initializer_list<const char*> parts) {
+    uint64_t sum = 0;
+    for (const char* part : parts) sum += bytes_of(stage, part);
+    return sum;
+  };
+  const uint64_t scratch = bytes_of(once.stages[1], "scratch of kernels");
+  const uint64_t encoding = own(once.stages[1], {"activations"});
+  const uint64_t denoising =
+      own(once.stages[2], {"activations", "keys and values of the text", "latents"});
+  const uint64_t decoding =
+      own(once.stages[4], {"activations", "frames that convolutions over time remember"});
+  EXPECT_EQ(bytes_of(once.stages[2], idle), scratch + encoding);
+  EXPECT_EQ(bytes_of(twice.stages[2], idle), scratch + encoding + decoding);
+  EXPECT_EQ(bytes_of(once.stages[4], idle), scratch + encoding + denoising);
+  EXPECT_EQ(bytes_of(once.stages[5], idle), 2 * scratch + encoding + denoising + decoding);
 }
 
 TEST_F(EmbeddedPlan, ResultsOfAllVideosAreKept) {

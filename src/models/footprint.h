@@ -1,8 +1,7 @@
 // How much memory one call of a model takes for activations, from its configuration alone.
 //
-// Upper estimates: the tensors alive at once at the widest point, part by part. Weights and what
-// kernels set aside are not counted. Classes are those of registry.h; configurations are checked as
-// at load.
+// Upper estimates, part by part. Weights and what kernels set aside are not counted. Classes are
+// those of registry.h; configurations are checked as at load.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +22,7 @@ struct ConfigFile {
 struct FootprintPart {
   const char* what;
   uint64_t bytes;
+  bool on_device = true;
 };
 using Footprint = std::vector<FootprintPart>;
 
@@ -38,7 +38,7 @@ uint64_t embedding_bytes(const ConfigFile& text_encoder, int64_t rows, int64_t l
 Footprint denoiser_footprint(const ConfigFile& config, const Shape& latents, int64_t text_tokens,
                              int contexts, bool quantized, DType compute);
 
-// Device memory first; the clip on the host is the last part.
+// With the clip on the host.
 Footprint decode_footprint(const ConfigFile& config, const Shape& latents,
                            const TilingOptions& tiling, DType compute);
 

@@ -64,8 +64,13 @@ std::string chosen_by(const std::string& forced) {
   return environment != nullptr && *environment != '\0' ? "MXDIT_ISA" : "the best that runs here";
 }
 
+// Why a table does not run: what the last table, which everything else is better than, says of it.
 std::string why_absent_here(const KernelTable& table) {
-  return runs_here(table) ? "" : "this machine lacks it";
+  if (runs_here(table)) return "";
+  const std::string start = table.name + std::string(": ");
+  for (const std::string& reason : passed_over(built_tables().back()))
+    if (reason.starts_with(start)) return reason.substr(start.size());
+  return "";
 }
 
 }  // namespace
