@@ -43,7 +43,7 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-EngineInfo Engine::info() const {
+EngineInfo Engine::info(bool) const {
   const bool embedded = cli::fake_engine().options.model_path.empty();
   return {embedded ? "fake (embedded)" : "fake", "models/fake", "abc", embedded, "CPU: fake",
           cli::fake_engine().options.dtype, "plain"};
@@ -58,6 +58,12 @@ GenerateRequest Engine::resolve(const GenerateRequest& request) const {
   resolved.seed = request.seed.value_or(42);
   resolved.num_inference_steps = request.num_inference_steps.value_or(4);
   return resolved;
+}
+
+RunPlan Engine::plan(const GenerateRequest& request, const VideoEncoding& encoding) const {
+  cli::fake_engine().request = request;
+  cli::fake_engine().planned_encoding = encoding;
+  return cli::fake_engine().plan;
 }
 
 GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSink& progress,
@@ -119,7 +125,13 @@ void note(const char* operation, const std::string& in, const std::string& out,
 
 ModelReport inspect_model(const EngineOptions& options) {
   cli::fake_engine().options = options;
+  cli::fake_engine().inspected_model = true;
   return {};
+}
+
+DeviceReport inspect_device(const EngineOptions& options) {
+  cli::fake_engine().options = options;
+  return cli::fake_engine().device;
 }
 
 std::vector<std::string> operator_formats() { return {"mxfp4_dual", "mxfp8"}; }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "mxdit/bench.h"
+#include "mxdit/device.h"
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
 #include "mxdit/quantize.h"
@@ -23,6 +24,11 @@ struct FakeEngine {
   std::vector<std::string> benchmarks;  // made: kind and sizes
   BenchOptions bench_options;
   int bench_runs = 0;  // the n-th takes n seconds
+
+  RunPlan plan;  // returned
+  VideoEncoding planned_encoding;
+  DeviceReport device;  // returned
+  bool inspected_model = false;
 
   RepackOptions repack_options;
   RepackSummary repack_summary;  // returned, with the output path of the options

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <sstream>
 
 #include "app_error.h"
 #include "flag_help.h"
@@ -28,6 +29,7 @@ struct Draft {
   std::vector<std::string> prompts, prompt_flags;
   std::string prompt_path, config;
   std::string shortcut;
+  bool needs_prompt = true;
 };
 
 template <typename Field>
@@ -265,8 +267,11 @@ void settle_prompts(const FlagSet& flags, Draft* draft) {
   for (const std::string& prompt : prompts) check_prompt(prompt, flag);
   if (draft->result.request.negative_prompt)
     check_prompt(*draft->result.request.negative_prompt, flags.origin("negative-prompt"));
-  if (prompts.empty() && draft->result.request.from_latents_path.empty())
+  if (!prompts.empty() || !draft->result.request.from_latents_path.empty()) return;
+  if (draft->needs_prompt)
     fail(ErrorKind::usage, "prompt: expected one, got none; see mxdit generate --help");
+  // The longest: a character is at least a token.
+  prompts.emplace_back(static_cast<size_t>(draft->result.request.max_sequence_length), 'x');
 }
 
 // Flags that name files: given and empty is a mistake, not "none".
@@ -307,6 +312,60 @@ GenerateArguments parse_generate_arguments(const std::vector<std::string>& argum
   flags.parse(arguments);
   settle(flags, &draft);
   return draft.result;
+}
+
+namespace {
+
+// The flags are generate's, and so are their messages and the section of a configuration file.
+FlagSet plan_flags(Draft* draft, bool* json) {
+  FlagSet flags("generate");
+  draft->needs_prompt = false;
+  flags.group("Report");
+  flags.boolean({"--json", "[true|false]", "As JSON.", "false"},
+                [json](bool value) { *json = value; });
+  declare_all(&flags, draft);
+  return flags;
+}
+
+}  // namespace
+
+PlanArguments parse_plan_arguments(const std::vector<std::string>& arguments) {
+  PlanArguments result;
+  Draft draft;
+  FlagSet flags = plan_flags(&draft, &result.json);
+  flags.parse(arguments);
+  settle(flags, &draft);
+  result.generate = draft.result;
+  return result;
+}
+
+std::string plan_flag_help() {
+  Draft draft;
+  bool json = false;
+  return flag_help(plan_flags(&draft, &json));
+}
+
+bool asks_for_help(const std::vector<std::string>& arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::any_of(arguments.begin(), end,
+                     [](const auto& a) { return a == "--help" || a == "-h"; });
+}
+
+std::string settings_text(const GenerateRequest& r) {
+  std::ostringstream out;
+  if (r.width && r.height) out << *r.width << 'x' << *r.height << ", ";
+  if (r.num_frames) out << *r.num_frames << " frames, ";
+  if (r.fps) out << *r.fps << " frames per second, ";
+  if (!r.from_latents_path.empty()) {
+    out << "decoded from " << r.from_latents_path;
+    return out.str();
+  }
+  if (r.num_inference_steps) out << *r.num_inference_steps << " steps, ";
+  if (r.guidance_scale) out << "guidance " << *r.guidance_scale;
+  if (r.guidance_scale && r.guidance_scale_2) out << " and " << *r.guidance_scale_2;
+  if (r.guidance_scale) out << ", ";
+  out << "seed " << r.seed.value_or(42);
+  return out.str();
 }
 
 std::string generate_flag_help() {

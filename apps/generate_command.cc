@@ -30,35 +30,12 @@ constexpr char kExamples[] =
     "Exit status: 0 done, 2 usage, 3 bad input file, 4 not found, 5 not supported,\n"
     "6 out of memory, 7 input or output failed, 70 defect of mxdit, 130 stopped.\n";
 
-bool asks_for_help(const std::vector<std::string>& arguments) {
-  const auto end = std::find(arguments.begin(), arguments.end(), "--");
-  return std::any_of(arguments.begin(), end,
-                     [](const auto& a) { return a == "--help" || a == "-h"; });
-}
-
 void print_help(std::ostream& out) {
   out << kUsage;
   const std::string prompts = embedded_model_prompt_help();
   if (!prompts.empty())
     out << "Prompts of the embedded model:\n" << wrapped(prompts, 80, 2) << "\n";
   out << generate_flag_help() << "\n" << kExamples;
-}
-
-std::string settings_text(const GenerateRequest& r) {
-  std::ostringstream out;
-  if (r.width && r.height) out << *r.width << 'x' << *r.height << ", ";
-  if (r.num_frames) out << *r.num_frames << " frames, ";
-  if (r.fps) out << *r.fps << " frames per second, ";
-  if (!r.from_latents_path.empty()) {
-    out << "decoded from " << r.from_latents_path;
-    return out.str();
-  }
-  if (r.num_inference_steps) out << *r.num_inference_steps << " steps, ";
-  if (r.guidance_scale) out << "guidance " << *r.guidance_scale;
-  if (r.guidance_scale && r.guidance_scale_2) out << " and " << *r.guidance_scale_2;
-  if (r.guidance_scale) out << ", ";
-  out << "seed " << r.seed.value_or(42);
-  return out.str();
 }
 
 size_t video_count(const GenerateRequest& request) {
@@ -80,7 +57,7 @@ class GenerateRun {
     Engine engine(arguments_.engine);
     const GenerateRequest request = engine.resolve(arguments_.request);
     check_outputs(request);
-    announce(engine.info(), request);
+    announce(engine.info(false), request);
     const GenerateResult result = engine.generate(
         arguments_.request, [this](const Progress& p) { display_->update(p); }, &cancel_);
     save(request, result);

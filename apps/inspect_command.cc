@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app_error.h"
+#include "device_report.h"
 #include "flag_help.h"
 #include "inspect_report.h"
 #include "model_flags.h"
@@ -14,13 +15,17 @@ constexpr char kUsage[] =
     "usage: mxdit inspect [MODEL] [flags]\n\n"
     "Shows the components of a model, what decides how it is quantized, and for each\n"
     "linear layer its type, method and kernel, and the memory after load. Nothing is\n"
-    "loaded. Without MODEL: the embedded model.\n\n";
+    "loaded. Without MODEL: the embedded model.\n"
+    "With --device and without MODEL: the device's kernels, which of them run here, what\n"
+    "each kind of product runs on, threads, memory and caches.\n\n";
 
 constexpr char kExamples[] =
     "\nExamples:\n"
     "  mxdit inspect Wan2.2-T2V-A14B-Diffusers\n"
     "  mxdit inspect Wan2.2-T2V-A14B-Diffusers --quantization mxfp4_npu\n"
-    "  mxdit inspect --json\n";
+    "  mxdit inspect --json\n"
+    "  mxdit inspect --device\n"
+    "  mxdit inspect --device cpu --isa avx2 --json\n";
 
 struct InspectArguments {
   EngineOptions engine;
@@ -41,6 +46,26 @@ void declare(FlagSet* flags, InspectArguments* arguments) {
   declare_machine_flags(flags, &arguments->engine);
 }
 
+// Here --device may stand alone: for the one that is used without it.
+std::vector<std::string> with_device_named(std::vector<std::string> arguments) {
+  for (size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i)
+    if (arguments[i] == "--device" &&
+        (i + 1 == arguments.size() || arguments[i + 1].starts_with("-")))
+      arguments[i] = "--device=" + EngineOptions().device;
+  return arguments;
+}
+
+// What belongs to a model would have no effect on the report of a device.
+void refuse_model_flags(const FlagSet& flags) {
+  const std::vector<std::string> taken{"device", "isa", "threads", "json"};
+  for (const Flag& flag : flags.flags()) {
+    const std::string& name = flag.names.front();
+    if (flags.given(name) && std::find(taken.begin(), taken.end(), name) == taken.end())
+      fail(ErrorKind::usage, flags.origin(name),
+           ": expected a MODEL beside it, got --device alone, which shows the device");
+  }
+}
+
 }  // namespace
 
 int run_inspect(const std::vector<std::string>& arguments, const Console& console) {
@@ -52,11 +77,17 @@ int run_inspect(const std::vector<std::string>& arguments, const Console& consol
     console.out << kUsage << flag_help(flags) << kExamples;
     return 0;
   }
-  flags.parse(arguments);
+  flags.parse(with_device_named(arguments));
   settle_model_flags(&parsed.engine);
   if (parsed.models.size() > 1 || (!parsed.models.empty() && flags.given("model-path")))
     fail(ErrorKind::usage, "inspect: expected one model, got ",
          parsed.models.size() + (flags.given("model-path") ? 1 : 0));
+  if (flags.given("device") && parsed.models.empty() && !flags.given("model-path")) {
+    refuse_model_flags(flags);
+    const DeviceReport report = inspect_device(parsed.engine);
+    console.out << (parsed.json ? device_json(report) : device_text(report));
+    return 0;
+  }
   if (!parsed.models.empty()) parsed.engine.model_path = parsed.models.front();
   const ModelReport report = inspect_model(parsed.engine);
   console.out << (parsed.json ? report_json(report) : report_text(report, parsed.every_layer));

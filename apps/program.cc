@@ -12,6 +12,7 @@
 #include "mxdit/engine.h"
 #include "nearest_name.h"
 #include "op_command.h"
+#include "plan_command.h"
 #include "quantize_command.h"
 #include "repack_command.h"
 
@@ -22,8 +23,9 @@ constexpr Command kCommands[] = {
     {"bench", "measure how fast parts of a model run", run_bench},
     {"compare-perf", "compare what runs took, from their --perf-dump-path files", run_compare_perf},
     {"generate", "make a video from a prompt", run_generate},
-    {"inspect", "show what a model consists of and how its layers run", run_inspect},
+    {"inspect", "show what a model consists of and how its layers run, or a device", run_inspect},
     {"op", "run a quantized operator on safetensors files", run_op},
+    {"plan", "show what a run takes in memory and on disk, and whether it fits", run_plan},
     {"quantize", "make a quantized checkpoint of a plain model", run_quantize},
     {"repack", "turn a quantizer's checkpoint into a model folder, or back", run_repack},
 };

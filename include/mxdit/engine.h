@@ -19,6 +19,7 @@
 #include "mxdit/cancel.h"
 #include "mxdit/error.h"
 #include "mxdit/media.h"
+#include "mxdit/plan.h"
 
 namespace mxdit {
 
@@ -127,11 +128,16 @@ class Engine {
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
 
-  EngineInfo info() const;
+  // `hash`: with model_hash, for which samples of all weights are read, once; else it may be empty.
+  EngineInfo info(bool hash = true) const;
   // The request with every unset value filled in, adjusted as generate() will (frame counts to
   // 4k+1, with a warning in the log). Throws Error{usage} for what generate() would refuse.
   GenerateRequest resolve(const GenerateRequest& request) const;
-  // Error{out_of_memory} with the number, before anything is loaded, when the run would not fit.
+  // What generate() would take, and whether that fits: by its numbers it refuses. `encoding` is that
+  // of the .mp4 file which is to be written. Errors as of resolve(), and those that building the
+  // networks meets but for the values of tensors.
+  RunPlan plan(const GenerateRequest& request, const VideoEncoding& encoding = {}) const;
+  // Error{out_of_memory} with the number of plan(), before anything is loaded, when the run would not fit.
   GenerateResult generate(const GenerateRequest& request, const ProgressSink& progress = {},
                           const CancelToken* cancel = nullptr);
 

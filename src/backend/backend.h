@@ -21,6 +21,7 @@
 
 #include "core/tensor.h"
 #include "formats/quantized_matrix.h"
+#include "mxdit/device.h"
 
 namespace mxdit {
 
@@ -68,6 +69,8 @@ class Backend {
 
   virtual std::string name() const = 0;         // "cpu", "ascend:0"
   virtual std::string description() const = 0;  // one line: kernels chosen, threads
+  // For `mxdit inspect --device`, but for the machine's memory.
+  virtual DeviceReport report() const = 0;
 
   // Memory. empty() is uninitialised and cheap to call (a pool); Error{out_of_memory} when none is
   // left. from_host may share host memory where the device can read it (mapped files included).

@@ -11,6 +11,9 @@
 
 namespace mxdit {
 
+// Processors that this process may use; at least 1.
+int usable_processors();
+
 class ThreadPool {
  public:
   // threads <= 0: one per processor that this process may use.

@@ -6,10 +6,9 @@
 #include "backend/registry.h"
 #include "core/error.h"
 #include "engine/checkpoint_options.h"
-#include "engine/memory_plan.h"
 #include "engine/request.h"
+#include "engine/run_plan.h"
 #include "io/safetensors.h"
-#include "pipelines/memory_use.h"
 #include "stages/decode.h"
 
 namespace mxdit {
@@ -29,11 +28,13 @@ struct Engine::State {
         compute(parse_compute(given.dtype)),
         backend(make_backend(given.device, {given.threads, given.isa})),
         checkpoint(checkpoint_options(given, clock)),
-        pipeline(Pipeline::make(checkpoint.folder().class_name(),
-                                checkpoint.folder().index_file())) {}
+        pipeline(
+            Pipeline::make(checkpoint.folder().class_name(), checkpoint.folder().index_file())) {}
 
   SizeRules size_rules() const;
   SamplingParams resolve(const GenerateRequest& request) const;
+  RunPlan plan(const SamplingParams& params, const GenerateRequest& request,
+               const VideoEncoding& encoding) const;
   void load(const RunContext& context);
   Components components(Scheduler* scheduler) const;
   MediaMetadata describe(const RunState& run) const;
@@ -56,18 +57,31 @@ SizeRules Engine::State::size_rules() const {
 }
 
 SamplingParams Engine::State::resolve(const GenerateRequest& request) const {
-  return resolve_request(request, checkpoint.defaults(), size_rules(),
-                         checkpoint.has_two_experts(), options.log);
+  return resolve_request(request, checkpoint.defaults(), size_rules(), checkpoint.has_two_experts(),
+                         options.log);
+}
+
+RunPlan Engine::State::plan(const SamplingParams& params, const GenerateRequest& request,
+                            const VideoEncoding& encoding) const {
+  RunPlan plan = plan_stages({.checkpoint = checkpoint,
+                              .backend = *backend,
+                              .compute = compute,
+                              .weight_cache = !options.quantization_cache.empty(),
+                              .save_latents = !request.save_latents_path.empty(),
+                              .trace = !request.trace_path.empty(),
+                              .encoding = encoding},
+                             params);
+  judge(plan, options.max_memory_bytes, model.has_value());
+  return plan;
 }
 
 void Engine::State::load(const RunContext& context) {
   if (model) return;
   StageProgress progress(context, "load", checkpoint.networks());
-  model = checkpoint.load(*backend, compute,
-                          [&](int64_t done, int64_t) {
-                            progress.step(done);
-                            check_cancelled(context.cancel);
-                          });
+  model = checkpoint.load(*backend, compute, [&](int64_t done, int64_t) {
+    progress.step(done);
+    check_cancelled(context.cancel);
+  });
   progress.end();
 }
 
@@ -122,8 +136,8 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-EngineInfo Engine::info() const {
-  if (state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
+EngineInfo Engine::info(bool hash) const {
+  if (hash && state_->hash.empty()) state_->hash = state_->checkpoint.fingerprint();
   EngineInfo info =
       describe_engine(state_->options, state_->checkpoint, *state_->backend, state_->hash);
   state_->quantization = info.quantization;
@@ -134,13 +148,16 @@ GenerateRequest Engine::resolve(const GenerateRequest& request) const {
   return as_request(state_->resolve(request), request);
 }
 
+RunPlan Engine::plan(const GenerateRequest& request, const VideoEncoding& encoding) const {
+  return state_->plan(state_->resolve(request), request, encoding);
+}
+
 GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSink& progress,
                                 const CancelToken* cancel) try {
   State& state = *state_;
   RunState run;
   run.params = state.resolve(request);
-  check_memory(plan_memory(state.checkpoint, *state.backend, run.params, state.compute),
-               state.options.max_memory_bytes, state.model.has_value(), state.options.log);
+  check_memory(state.plan(run.params, request, {}), state.options.log);
   RunContext context{&progress, cancel, &state.options.log};
   context.videos = static_cast<int>(run.params.videos());
   info();  // the hash goes into every result
@@ -168,7 +185,8 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   result.report = run.report;
   return result;
 } catch (const std::bad_alloc&) {
-  fail(ErrorKind::out_of_memory, "[engine] run: expected memory for it, got none; make the video "
+  fail(ErrorKind::out_of_memory,
+       "[engine] run: expected memory for it, got none; make the video "
        "smaller or shorter, or use --vae-tiling");
 }
 

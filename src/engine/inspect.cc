@@ -4,8 +4,8 @@
 
 #include "backend/registry.h"
 #include "engine/checkpoint_options.h"
+#include "engine/component_weights.h"
 #include "engine/layer_survey.h"
-#include "engine/memory_plan.h"
 
 namespace mxdit {
 namespace {
@@ -43,7 +43,7 @@ ComponentReport inspect_component(const Checkpoint& checkpoint, Backend& backend
   report.path = weights.path().string();
   count_tensors(weights, report);
   if (name == "vae") {
-    report.resident_bytes = repacked_bytes(weights);
+    report.resident_bytes = copied_bytes(weights);
     return report;
   }
   if (name != "text_encoder") {
@@ -52,7 +52,7 @@ ComponentReport inspect_component(const Checkpoint& checkpoint, Backend& backend
     report.quantization_source = resolved.source;
     report.considered = resolved.considered;
   }
-  add_layers(survey_layers(checkpoint, backend, compute, name), model, report);
+  add_layers(survey_layers(checkpoint, backend, compute, name).layers, model, report);
   return report;
 }
 

@@ -17,9 +17,7 @@ class SurveyedLinear final : public PreparedLinear {
   bool replaces_bias() const noexcept override { return replaces_bias_; }
   std::string encoding_key() const override { return "surveyed"; }
   std::unique_ptr<EncodedActivation> encode(const Tensor&) const override { not_loaded(); }
-  Tensor apply(const EncodedActivation&, const Tensor*, Activation) const override {
-    not_loaded();
-  }
+  Tensor apply(const EncodedActivation&, const Tensor*, Activation) const override { not_loaded(); }
 
  private:
   [[noreturn]] static void not_loaded() {
@@ -72,12 +70,15 @@ class SurveyConfig final : public QuantConfig {
 
 }  // namespace
 
-std::vector<SurveyedLayer> survey_layers(const Checkpoint& checkpoint, Backend& backend,
-                                         DType compute, const std::string& component) {
-  std::vector<SurveyedLayer> found;
+LayerSurvey survey_layers(const Checkpoint& checkpoint, Backend& backend, DType compute,
+                          const std::string& component) {
+  LayerSurvey found;
   ModelSource source = checkpoint.source(component, backend, compute);
-  const SurveyConfig config(*source.quantization, found);
+  source.surveyed = true;
+  const SurveyConfig config(*source.quantization, found.layers);
+  const SurveyConfig fixed(*source.unquantized_config, found.fixed);
   source.quantization = &config;
+  source.unquantized_config = &fixed;
   const std::string& class_name = checkpoint.component(component).class_name;
   if (component == "text_encoder") {
     make_text_encoder(class_name, source);

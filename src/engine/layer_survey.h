@@ -16,8 +16,13 @@ struct SurveyedLayer {
   LinearInfo info;
 };
 
-// In the order of construction. A text encoder or a transformer; Error{internal} for others.
-std::vector<SurveyedLayer> survey_layers(const Checkpoint& checkpoint, Backend& backend,
-                                         DType compute, const std::string& component);
+struct LayerSurvey {
+  std::vector<SurveyedLayer> layers;  // that may be quantized, in the order of construction
+  std::vector<SurveyedLayer> fixed;   // that never are: embeddings of time and text
+};
+
+// A text encoder or a transformer; Error{internal} for others.
+LayerSurvey survey_layers(const Checkpoint& checkpoint, Backend& backend, DType compute,
+                          const std::string& component);
 
 }  // namespace mxdit

@@ -23,11 +23,14 @@ struct ModelSource {
   const QuantConfig* quantization = nullptr;
   DType compute = DType::f32;  // f32 or bf16: dtype of activations between operators
   TensorUse* use = nullptr;    // notes every tensor that layers load; may be null
+  const QuantConfig* unquantized_config = &plain_quantization();
+  // The network is built to be described, never to run: no value of a tensor is read.
+  bool surveyed = false;
 
   // The same for parts that are never quantized (embeddings of time and text).
   ModelSource unquantized() const {
     ModelSource source = *this;
-    source.quantization = &plain_quantization();
+    source.quantization = unquantized_config;
     return source;
   }
 };

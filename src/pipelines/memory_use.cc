@@ -56,6 +56,10 @@ void record_memory_use(RunReport& report) {
     report.peak_anonymous_bytes = std::max(report.peak_anonymous_bytes, *anonymous);
 }
 
+std::optional<uint64_t> total_memory() {
+  return proc_value("/proc/meminfo", "MemTotal");
+}
+
 std::optional<uint64_t> available_memory() {
   auto available = proc_value("/proc/meminfo", "MemAvailable");
   if (const auto group = group_available())

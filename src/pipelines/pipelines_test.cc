@@ -56,6 +56,7 @@ TEST(MemoryUse, TellsSomething) {
   EXPECT_GT(report.peak_resident_bytes, 1u << 20);
   ASSERT_TRUE(available_memory().has_value());
   EXPECT_GT(*available_memory(), 1u << 20);
+  EXPECT_GE(total_memory().value(), *available_memory());
 }
 
 }  // namespace

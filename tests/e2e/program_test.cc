@@ -205,6 +205,34 @@ TEST_F(Program, SaysHowMuchMemoryARunWouldNeed) {
                  "GiB");
 }
 
+TEST_F(Program, PlansByTheNumberThatGenerateRefusesWith) {
+  const std::string huge = " hello --width 8192 --height 8192 --num-frames 4001 --model-path " +
+                           kModel.string() + " --max-memory 4";
+  const Ran planned = run("plan" + huge + " --json");
+  EXPECT_EQ(planned.status, 6);
+  const Ran refused = run("generate" + huge + " --no-save-output --progress none --log-level warning");
+  EXPECT_EQ(refused.status, 6);
+  const std::string number =
+      std::to_string(parse_json(planned.out, "stdout")["peak_bytes"].get<uint64_t>()) + " bytes";
+  EXPECT_NE(refused.err.find(number), std::string::npos) << number << "\n" << refused.err;
+  EXPECT_EQ(planned.err.substr(planned.err.find("mxdit: error")),
+            refused.err.substr(refused.err.find("mxdit: error")));
+  const Ran fits = run("plan hello" + kSmall + kModel.string());
+  EXPECT_EQ(fits.status, 0) << fits.err;
+  EXPECT_NE(fits.out.find("DenoisingStage (transformer_2)"), std::string::npos) << fits.out;
+}
+
+TEST_F(Program, ShowsWhatTheDeviceRuns) {
+  const Ran ran = run("inspect --device --isa scalar --threads 1 --json");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const Json report = parse_json(ran.out, "stdout");
+  EXPECT_EQ(report["kernels"].back()["name"], "scalar");
+  EXPECT_EQ(report["kernels"].back()["chosen"], true);
+  EXPECT_EQ(report["threads"], 1);
+  EXPECT_FALSE(report["products"].empty());
+  EXPECT_EQ(run("inspect --device nowhere").status, 2);
+}
+
 // To the original names, back, and the model still makes the same latents.
 TEST_F(Program, RepacksThereAndBack) {
   const fs::path model = copy_of_model();

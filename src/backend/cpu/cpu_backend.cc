@@ -8,6 +8,7 @@ namespace mxdit::cpu {
 
 CpuBackend::CpuBackend(const BackendOptions& options)
     : kernels_(choose_table(options.isa)),
+      forced_(options.isa),
       threads_(options.threads),
       memory_(MemoryPool::create()) {}
 

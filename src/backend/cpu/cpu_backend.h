@@ -15,6 +15,7 @@ class CpuBackend : public Backend {
 
   std::string name() const override { return "cpu"; }
   std::string description() const override;
+  DeviceReport report() const override;
 
   Tensor empty(DType dtype, const Shape& shape) override;
   Tensor from_host(const Tensor& host) override { return host; }
@@ -64,6 +65,7 @@ class CpuBackend : public Backend {
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
 
   const KernelTable& kernels_;
+  const std::string forced_;  // BackendOptions::isa
   ThreadPool threads_;
   std::shared_ptr<MemoryPool> memory_;
 };

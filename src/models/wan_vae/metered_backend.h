@@ -23,6 +23,7 @@ class MeteredBackend final : public Backend {
 
   std::string name() const override { return inner_->name(); }
   std::string description() const override { return inner_->description(); }
+  DeviceReport report() const override { return inner_->report(); }
   Tensor empty(DType dtype, const Shape& shape) override {
     Tensor tensor = inner_->empty(dtype, shape);
     const size_t bytes = tensor.bytes();

@@ -1,0 +1,51 @@
+// What computes here: the kernels of the build, which of them run on this machine, and what each
+// kind of product will take.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mxdit {
+
+struct EngineOptions;
+
+// One set of kernels, for one extension of the instruction set.
+struct KernelsReport {
+  std::string name;  // as of EngineOptions::isa
+  bool runs_here = false;
+  bool chosen = false;
+  std::string why_absent;  // empty when it runs
+};
+
+struct ProductReport {
+  std::string product;  // "linear, bf16 weights"
+  std::string kernel;
+  std::vector<std::string> passed_over;  // faster kernels, with what forbids them
+};
+
+struct CacheReport {
+  int level = 0;
+  std::string type;  // "Data", "Instruction", "Unified"
+  uint64_t bytes = 0;
+  std::string processors;  // that share it, as the system lists them: "0-1"
+};
+
+struct DeviceReport {
+  std::string device;     // "cpu"
+  std::string processor;  // its maker's name for it; empty where the system does not tell
+  std::string chosen_by;  // "the best that runs here", "--isa", "MXDIT_ISA"
+  std::vector<KernelsReport> kernels;  // best first
+  std::vector<ProductReport> products;
+  int threads = 0;                  // in use
+  int processors = 0;               // that the process may use
+  std::vector<CacheReport> caches;  // of the first processor; empty where the system does not tell
+  std::optional<uint64_t> memory_bytes, available_bytes;  // of the machine
+};
+
+// Of options.device, with options.isa and options.threads; the rest is not looked at. Errors as
+// when a model is opened.
+DeviceReport inspect_device(const EngineOptions& options);
+
+}  // namespace mxdit
