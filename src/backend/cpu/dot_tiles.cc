@@ -3,11 +3,13 @@
 namespace mxdit::cpu {
 namespace {
 
-constexpr int64_t kTileColumns = 256;
-constexpr int64_t kRightBytes = int64_t{640} << 10;  // a third of L2
+constexpr int64_t kMostColumns = 512;  // of a task
+constexpr int64_t kRightBytes = int64_t{768} << 10;  // of a chunk; L2 also holds sums and left pieces
 constexpr int64_t kLeftBytes = int64_t{64} << 20;
-constexpr int64_t kLeastRows = 256;  // of a task: packing the right operand costs about 150 rows
-constexpr int64_t kTasksPerThread = 3;
+constexpr int64_t kMostSplits = 16;
+// Measured costs of a task beside its products: packing the right operand takes as long as 150 rows
+// do, reading the left one as long as 90 columns.
+constexpr int64_t kPackingRows = 150, kReadingColumns = 90;
 
 int64_t round_up(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -22,20 +24,28 @@ DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, i
     : k(columns), steps(blocks(columns, step_elements)) {
   const int64_t most_rows = std::max(kDotRows, kLeftBytes / panel_bytes() * kDotRows);
   block_rows = round_up(blocks(m, blocks(m, most_rows)), kDotRows);
-  task_rows = block_rows;
-  tile_columns = std::min(kTileColumns, round_up(n, kDotRows));
-  while (threads > 1 &&
-         blocks(block_rows, task_rows) * blocks(n, tile_columns) < kTasksPerThread * threads) {
-    if (tile_columns > 2 * kDotRows)
-      tile_columns = round_up(tile_columns / 2, kDotRows);
-    else if (task_rows > kLeastRows)
-      task_rows = round_up(task_rows / 2, kDotRows);
-    else
-      break;
-  }
+  choose_tasks(n, threads);
   const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kPieceSteps * kPieceSteps;
   chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kPieceSteps, most_steps))), kPieceSteps);
   chunk_steps = std::min(chunk_steps, steps);
+}
+
+void DotPlan::choose_tasks(int64_t n, int threads) {
+  int64_t least = INT64_MAX;
+  for (int64_t tiles = blocks(n, kMostColumns); tiles <= kMostSplits * blocks(n, kMostColumns);
+       ++tiles) {
+    const int64_t width = round_up(blocks(n, tiles), kDotRows);
+    for (int64_t splits = 1; splits <= kMostSplits; ++splits) {
+      const int64_t height = round_up(blocks(block_rows, splits), kDotRows);
+      const int64_t tasks = blocks(n, width) * blocks(block_rows, height);
+      const int64_t cost =
+          blocks(tasks, threads) * (height + kPackingRows) * (width + kReadingColumns);
+      if (cost >= least) continue;
+      least = cost;
+      task_rows = height;
+      tile_columns = width;
+    }
+  }
 }
 
 void store_block(const DotMachine& machine, const float* product, const DotRange& rows,

@@ -27,6 +27,8 @@ struct DotPlan {
 
   // step_elements: elements of k in one step.
   DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads);
+  // Rows and columns of a task by an estimate of the time that the busiest thread takes.
+  void choose_tasks(int64_t n, int threads);
 
   int64_t panel_bytes() const { return steps * kDotStepBytes; }
   int64_t left_bytes() const { return (block_rows + kDotRows - 1) / kDotRows * panel_bytes(); }
