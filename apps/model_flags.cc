@@ -51,7 +51,7 @@ void declare_machine_flags(FlagSet* flags, EngineOptions* engine) {
                 [engine](const std::string& value) { engine->dtype = value; });
   flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &engine->device);
   flags->string(
-      {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512.", "the best one"},
+      {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512, avx512_vnni, amx.", "the best one"},
       &engine->isa);
   flags->integer({"--threads", "N", "Threads; 0 is one per processor.", "0"}, 0, 4096,
                  [engine](int64_t value) { engine->threads = static_cast<int>(value); });

@@ -104,7 +104,7 @@ void declare_flags(FlagSet* flags, OpArguments* arguments, const Operation* only
   flags->group("Machine");
   flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &arguments->options.device);
   flags->string(
-      {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512.", "the best one"},
+      {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512, avx512_vnni, amx.", "the best one"},
       &arguments->options.isa);
   flags->integer({"--threads", "N", "Threads; 0 is one per processor.", "0"}, 0, 4096,
                  [arguments](int64_t value) {
