@@ -1,13 +1,12 @@
 #include "backend/cpu/attention_dots.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace mxdit::cpu {
 namespace {
 
 constexpr int64_t kPackedBytes = int64_t{64} << 20;
-constexpr int64_t kPairsPerTask = 4;
+constexpr int64_t kPanelsPerTask = 8;
 constexpr int64_t kTasksPerThread = 4;
 constexpr double kLog2E = 1.4426950408889634;
 
@@ -71,16 +70,16 @@ class Attention {
     threads_.parallel_for(count * chunks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) pack_chunk(first + i / chunks, i % chunks);
     });
-    const int64_t all = blocks(queries_, kPairQueries);
-    int64_t pairs = std::min(all, kPairsPerTask);
-    while (pairs > 1 && count * blocks(all, pairs) < kTasksPerThread * threads_.size()) pairs /= 2;
-    const int64_t tasks = blocks(all, pairs);
+    const int64_t all = blocks(queries_, kDotRows);
+    int64_t panels = std::min(all, kPanelsPerTask);
+    while (panels > 1 && count * blocks(all, panels) < kTasksPerThread * threads_.size()) panels /= 2;
+    const int64_t tasks = blocks(all, panels);
     threads_.parallel_for(count * tasks, 1, [&](int64_t begin, int64_t end) {
-      const int64_t query_bytes = 2 * pairs * steps_ * kDotStepBytes;
+      const int64_t query_bytes = panels * steps_ * kDotStepBytes;
       const auto scratch = memory_.allocate(
-          static_cast<size_t>(query_bytes + kernels_.attention.workspace_bytes(pairs, steps_)));
+          static_cast<size_t>(query_bytes + kernels_.attention.workspace_bytes(panels, steps_)));
       for (int64_t i = begin; i < end; ++i)
-        run_task(first + i / tasks, i % tasks * pairs, std::min(pairs, all - i % tasks * pairs),
+        run_task(first + i / tasks, i % tasks * panels, std::min(panels, all - i % tasks * panels),
                  static_cast<uint8_t*>(scratch->data()), query_bytes);
     });
   }
@@ -114,24 +113,20 @@ class Attention {
                         .out = out});
   }
 
-  void run_task(int64_t lane, int64_t pair, int64_t pairs, uint8_t* scratch,
+  void run_task(int64_t lane, int64_t panel, int64_t panels, uint8_t* scratch,
                 int64_t query_bytes) const {
-    const int64_t first = pair * kPairQueries;
-    const int64_t count = std::min(pairs * kPairQueries, queries_ - first);
+    const int64_t first = panel * kDotRows;
+    const int64_t count = std::min(panels * kDotRows, queries_ - first);
     const int64_t keys = key_count(lane);
     if (keys == 0) return clear_rows(lane, first, count);
     const void* rows[kDotRows];
-    for (int64_t panel = 0; panel < 2 * pairs; ++panel) {
-      uint8_t* out = scratch + panel * steps_ * kDotStepBytes;
-      const int64_t some = std::min(kDotRows, count - panel * kDotRows);
-      if (some > 0)
-        pack(row_pointers(rows, q_ + offset(lane, queries_, first + panel * kDotRows), some), some,
-             Side::left, out);
-      else
-        std::memset(out, 0, static_cast<size_t>(steps_ * kDotStepBytes));
+    for (int64_t query = 0; query < count; query += kDotRows) {
+      const int64_t some = std::min(kDotRows, count - query);
+      pack(row_pointers(rows, q_ + offset(lane, queries_, first + query), some), some, Side::left,
+           scratch + query / kDotRows * steps_ * kDotStepBytes);
     }
     kernels_.attention.attend({.queries = scratch,
-                               .pairs = pairs,
+                               .panels = panels,
                                .keys = keys_of(lane),
                                .values = values_of(lane),
                                .key_count = keys,

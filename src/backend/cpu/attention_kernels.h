@@ -1,10 +1,9 @@
 // Attention on bf16 operands packed as dots (dot_kernels.h), an online softmax between two products.
 // Rules as in kernel_table.h.
 //
-// Queries come in pairs of left panels, keys in right panels, each a row of steps of the head
-// dimension. Values are the right operand of the second product, whose k runs over keys: they are
-// cut into chunks of 4 steps of 32 keys,
-//   chunk = [steps of the head dimension][4 steps of keys][2 halves][16 dots][16 rows][4 bytes],
+// Queries come in left panels, keys in right ones, each a row of steps of the head dimension. Values are the right operand of the second product, whose k runs over keys: they are
+// cut into chunks of 8 steps of 32 keys,
+//   chunk = [steps of the head dimension][8 steps of keys][2 halves][16 dots][16 rows][4 bytes],
 // rows being elements of the head dimension, and dot i of a step holding keys i and i + 16, because
 // two vectors of 16 weights become one of 16 dots by shifting one and masking the other. Keys
 // behind the last one and elements behind the last one are zeros.
@@ -15,9 +14,8 @@
 namespace mxdit::cpu {
 
 inline constexpr int64_t kKeyStep = 32;
-inline constexpr int64_t kChunkSteps = 4;
+inline constexpr int64_t kChunkSteps = 8;
 inline constexpr int64_t kChunkKeys = kChunkSteps * kKeyStep;
-inline constexpr int64_t kPairQueries = 64;
 
 // Rows rows[0 ... count - 1] of bf16 to one chunk; `steps` of the head dimension `dim`.
 struct PackValuesArgs {
@@ -30,13 +28,13 @@ struct PackValuesArgs {
 // out[i] = sum_j w_ij v_j / sum_j w_ij, with w_ij = 2^(scale * q_i.k_j - r_i) rounded to bf16, for
 // some reference r_i near the largest logit; what a row gets depends on no other row.
 struct AttendArgs {
-  const uint8_t* queries;  // [2 * pairs] left panels
-  int64_t pairs;
+  const uint8_t* queries;  // left panels
+  int64_t panels;
   const uint8_t *keys, *values;
   int64_t key_count;  // not 0
   int64_t steps;      // of the head dimension
   float scale;        // of the products to logits in base 2
-  void* workspace;    // workspace_bytes(pairs, steps), 64-byte aligned
+  void* workspace;    // workspace_bytes(panels, steps), 64-byte aligned
   void* out;          // bf16
   int64_t out_stride;  // in elements
   int64_t query_count, dim;
@@ -46,7 +44,7 @@ struct AttendArgs {
 struct AttentionKernels {
   void (*pack_values)(const PackValuesArgs&) noexcept;
   void (*attend)(const AttendArgs&) noexcept;
-  int64_t (*workspace_bytes)(int64_t pairs, int64_t steps) noexcept;
+  int64_t (*workspace_bytes)(int64_t panels, int64_t steps) noexcept;
 };
 
 }  // namespace mxdit::cpu

@@ -7,6 +7,6 @@ namespace mxdit::cpu::amx {
 
 void pack_values(const PackValuesArgs& args) noexcept;
 void attend(const AttendArgs& args) noexcept;
-int64_t attend_workspace(int64_t pairs, int64_t steps) noexcept;
+int64_t attend_workspace(int64_t panels, int64_t steps) noexcept;
 
 }  // namespace mxdit::cpu::amx
