@@ -110,8 +110,8 @@ class Backend {
   virtual KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                         int64_t out_features, int64_t in_features) const = 0;
 
-  // Weight [Cout, Cin, kt, kh, kw].
-  virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) = 0;
+  // Weight [Cout, Cin, kt, kh, kw], in any dtype of a linear's, for x of dtype `input`.
+  virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight, DType input) = 0;
   // x [T, H, W, Cin] behind history [Th, H, W, Cin] (may be null) behind zero frames;
   // out [To, Ho, Wo, Cout]. bias f32 [Cout] or null.
   virtual void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,

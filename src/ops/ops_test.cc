@@ -99,7 +99,7 @@ TEST_F(OpsTest, LinearKeepsLeadingAxes) {
 }
 
 TEST_F(OpsTest, ConvInfersItsShape) {
-  const auto weight = backend_->prepare_conv3d(make({1, 1, 1, 2, 2}, {1, 1, 1, 1}));
+  const auto weight = backend_->prepare_conv3d(make({1, 1, 1, 2, 2}, {1, 1, 1, 1}), DType::f32);
   Conv3dParams params;
   params.pad_bottom = params.pad_right = 1;
   const Tensor x = iota({1, 2, 2, 1});

@@ -9,6 +9,8 @@
 
 namespace mxdit::cpu {
 
+class DotFilter;
+
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(const BackendOptions& options);
@@ -38,7 +40,7 @@ class CpuBackend : public Backend {
                         Activation act, Tensor& out) override;
   KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                 int64_t out_features, int64_t in_features) const override;
-  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override;
+  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight, DType input) override;
   void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
               const Tensor* bias, const Conv3dParams& params, Tensor& out) override;
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
@@ -62,6 +64,9 @@ class CpuBackend : public Backend {
   // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.
   template <typename Args>
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
+
+  void conv3d_dots(const Tensor& x, const Tensor* history, const DotFilter& filter,
+                   const Tensor* bias, const Conv3dParams& params, Tensor& out);
 
   const KernelTable& kernels_;
   ThreadPool threads_;

@@ -1,27 +1,35 @@
-// conv3d as a matrix product whose left rows are gathered from the frames while they are packed.
+// conv3d: in bf16 on the dots of conv_dots.h where the table has them, else as an fp32 product whose
+// left rows are gathered from the frames while they are packed.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "backend/cpu/conv_dots.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/tile_product.h"
 
 namespace mxdit::cpu {
 namespace {
 
-// Weights as [Cout, kt, kh, kw, Cin], so that one tap is a run of channels like a pixel is.
+// Weights as [Cout, kt, kh, kw, Cin], so that one tap is a run of channels like a pixel is, or as
+// dots.
 class CpuConvWeight : public PreparedWeight {
  public:
   CpuConvWeight(const Tensor& weight, Tensor taps)
       : shape_(weight.shape()), taps_(std::move(taps)) {}
+  CpuConvWeight(const Tensor& weight, DotFilter dots)
+      : shape_(weight.shape()), dots_(std::move(dots)) {}
   int64_t out_features() const noexcept override { return shape_.dims()[0]; }
   int64_t in_features() const noexcept override { return shape_.dims()[1]; }
-  size_t bytes() const noexcept override { return taps_.bytes(); }
+  size_t bytes() const noexcept override { return dots_ ? dots_->bytes() : taps_.bytes(); }
   int64_t extent(int axis) const { return shape_[2 + axis]; }
   const Tensor& taps() const noexcept { return taps_; }
+  const DotFilter* dots() const noexcept { return dots_ ? &*dots_ : nullptr; }
 
  private:
   Shape shape_;
   Tensor taps_;
+  std::optional<DotFilter> dots_;
 };
 
 // One input of the convolution, as frames.
@@ -104,12 +112,51 @@ class ReceptiveFields : public PanelSource {
   std::vector<char> zeros_;
 };
 
+// Frames with their padding, and a tail behind each that panels may read.
+DotFrames pad_frames(ThreadPool& threads, const DotFrames& in, const Conv3dParams& params,
+                     int64_t pixel_bytes, int64_t tail_bytes, uint8_t* to) {
+  DotFrames out;
+  out.height = in.height + params.pad_top + params.pad_bottom;
+  out.width = in.width + params.pad_left + params.pad_right;
+  const int64_t line_bytes = out.width * pixel_bytes;
+  const int64_t left = params.pad_left * pixel_bytes, run = in.width * pixel_bytes;
+  out.bytes = out.height * line_bytes + tail_bytes;
+  for (const uint8_t* frame : in.frames) {
+    out.frames.push_back(frame == nullptr ? nullptr : to);
+    if (frame == nullptr) continue;
+    threads.parallel_for(out.height, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t y = begin; y < end; ++y) {
+        uint8_t* line = to + y * line_bytes;
+        const int64_t from = y - params.pad_top;
+        if (from < 0 || from >= in.height) {
+          std::memset(line, 0, static_cast<size_t>(line_bytes));
+          continue;
+        }
+        std::memset(line, 0, static_cast<size_t>(left));
+        std::memcpy(line + left, frame + from * run, static_cast<size_t>(run));
+        std::memset(line + left + run, 0, static_cast<size_t>(line_bytes - left - run));
+      }
+    });
+    std::memset(to + out.height * line_bytes, 0, static_cast<size_t>(tail_bytes));
+    to += (out.bytes + 63) / 64 * 64;
+  }
+  return out;
+}
+
+void append_frames(const Tensor& x, DotFrames& out) {
+  const int64_t frame_bytes = out.bytes;
+  for (int64_t t = 0; t < x.dim(0); ++t)
+    out.frames.push_back(static_cast<const uint8_t*>(x.data()) + t * frame_bytes);
+}
+
 }  // namespace
 
-std::shared_ptr<PreparedWeight> CpuBackend::prepare_conv3d(const Tensor& weight) {
+std::shared_ptr<PreparedWeight> CpuBackend::prepare_conv3d(const Tensor& weight, DType input) {
   MXDIT_CHECK(weight.shape().rank() == 5,
               "[backend] prepare_conv3d: expected [Cout, Cin, kt, kh, kw], got ", weight.shape());
   element_of(weight.dtype());
+  if (DotFilter::takes(kernels_, weight, input))
+    return std::make_shared<CpuConvWeight>(weight, DotFilter(kernels_, threads_, *memory_, weight));
   const int64_t taps = weight.dim(2) * weight.dim(3) * weight.dim(4);
   const int64_t in = weight.dim(1), out = weight.dim(0);
   Tensor packed = empty(weight.dtype(), {out, taps, in});
@@ -121,6 +168,7 @@ std::shared_ptr<PreparedWeight> CpuBackend::prepare_conv3d(const Tensor& weight)
 void CpuBackend::conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
                         const Tensor* bias, const Conv3dParams& params, Tensor& out) {
   const auto& w = static_cast<const CpuConvWeight&>(weight);
+  if (w.dots() != nullptr) return conv3d_dots(x, history, *w.dots(), bias, params, out);
   const ConvGeometry geometry = {.kt = w.extent(0),
                                  .kh = w.extent(1),
                                  .kw = w.extent(2),
@@ -142,6 +190,31 @@ void CpuBackend::conv3d(const Tensor& x, const Tensor* history, const PreparedWe
                                 .type = element_of(out.dtype())};
   multiply_tiles(kernels_.matrix, threads_, *memory_, left, right,
                  out.dim(0) * out.dim(1) * out.dim(2), w.out_features(), k, output);
+}
+
+void CpuBackend::conv3d_dots(const Tensor& x, const Tensor* history, const DotFilter& filter,
+                             const Tensor* bias, const Conv3dParams& params, Tensor& out) {
+  const int64_t pixel_bytes = x.dim(3) * 2;
+  DotFrames frames;
+  frames.height = x.dim(1), frames.width = x.dim(2);
+  frames.bytes = frames.height * frames.width * pixel_bytes;
+  frames.frames.resize(static_cast<size_t>(params.zero_frames), nullptr);
+  if (history != nullptr) append_frames(*history, frames);
+  append_frames(x, frames);
+  std::shared_ptr<Storage> padded;
+  const bool has_padding =
+      params.pad_top + params.pad_bottom + params.pad_left + params.pad_right > 0;
+  if (has_padding || !holds_panels(filter, frames, params)) {
+    const int64_t tail = dot_tail_bytes(filter, params);
+    const int64_t bytes = (frames.height + params.pad_top + params.pad_bottom) *
+                              (frames.width + params.pad_left + params.pad_right) * pixel_bytes +
+                          tail + 64;
+    padded = memory_->allocate(frames.frames.size() * static_cast<size_t>(bytes));
+    frames = pad_frames(threads_, frames, params, pixel_bytes, tail,
+                        static_cast<uint8_t*>(padded->data()));
+  }
+  convolve_dots(kernels_, threads_, *memory_, filter, frames, params,
+                bias == nullptr ? nullptr : bias->as<float>(), out);
 }
 
 }  // namespace mxdit::cpu

@@ -9,7 +9,7 @@ namespace {
 std::shared_ptr<PreparedWeight> load_conv(const ModelSource& source, const std::string& name,
                                           const Shape& stored, const Shape& conv3d) {
   const Tensor weight = load_stored(source, name + ".weight", stored);
-  return source.backend->prepare_conv3d(weight.reshape(conv3d));
+  return source.backend->prepare_conv3d(weight.reshape(conv3d), source.compute);
 }
 
 // [first, 1, 1, ...]

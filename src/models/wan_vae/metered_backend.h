@@ -68,8 +68,9 @@ class MeteredBackend final : public Backend {
                                 int64_t out_features, int64_t in_features) const override {
     return inner_->quantized_kernel(x, weight, out_features, in_features);
   }
-  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override {
-    return inner_->prepare_conv3d(weight);
+  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight,
+                                                 DType input) override {
+    return inner_->prepare_conv3d(weight, input);
   }
   void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
               const Tensor* bias, const Conv3dParams& params, Tensor& out) override {
