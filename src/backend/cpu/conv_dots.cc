@@ -216,13 +216,13 @@ struct Convolution {
   const KernelTable& kernels;
   const DotFilter& filter;
   const PanelGrid& grid;
-  const float* bias;
-  char* out;
-  Element out_type;
-  int64_t out_height, out_width;
+  const DotOutput& output;
 
   void multiply(const FramePlan& plan, const Task& task, float* product) const;
-  void store(int64_t frame, const Task& task, const float* product) const;
+  // `pixels` has room for the outputs of one panel.
+  void store(int64_t frame, const Task& task, const float* product, uint8_t* pixels) const;
+  void add_residual(uint8_t* to, int64_t stride, int64_t pixel, int64_t count, int64_t first,
+                    int64_t columns) const;
 };
 
 void Convolution::multiply(const FramePlan& plan, const Task& task, float* product) const {
@@ -246,25 +246,56 @@ void Convolution::multiply(const FramePlan& plan, const Task& task, float* produ
   }
 }
 
-void Convolution::store(int64_t frame, const Task& task, const float* product) const {
-  const int64_t first = task.column * kDotRows;
+// Adds the residual's columns from `first` on to `count` pixels; `stride` in bytes.
+void Convolution::add_residual(uint8_t* to, int64_t stride, int64_t pixel, int64_t count,
+                               int64_t first, int64_t columns) const {
+  for (int64_t i = 0; i < count; ++i, to += stride)
+    kernels.add({.a = to,
+                 .b = static_cast<const uint8_t*>(output.residual) +
+                      ((pixel + i) * filter.out() + first) * kPixelBytes,
+                 .out = to,
+                 .type = Element::bf16,
+                 .b_type = Element::bf16,
+                 .period = columns},
+                0, columns);
+}
+
+void Convolution::store(int64_t frame, const Task& task, const float* product,
+                        uint8_t* pixels) const {
+  const int64_t first = task.column * kDotRows, pixel_bytes = filter.out() * kPixelBytes;
   const int64_t columns = std::min(filter.out() - first, task.columns * kDotRows);
-  const int64_t element = out_type == Element::f32 ? 4 : 2;
-  for (int64_t p = 0; p < task.panels; ++p, product += task.columns * kDotBlock) {
-    grid.for_each_run(grid.at(task.panel + p), [&](int64_t row, int64_t count, int64_t line,
-                                                   int64_t column) {
-      const int64_t pixel = (frame * out_height + line) * out_width + column;
-      kernels.matrix.store({.product = product + row * kDotRows,
-                            .product_stride = kDotBlock,
-                            .rows = count,
-                            .columns = columns,
-                            .bias = bias == nullptr ? nullptr : bias + first,
-                            .function = Function::none,
-                            .out = out + (pixel * filter.out() + first) * element,
-                            .out_type = out_type,
-                            .out_stride = filter.out()});
-    });
-  }
+  const int64_t border = output.border, full_width = output.width + 2 * border;
+  const auto store_run = [&](const float* rows, int64_t count, int64_t line, int64_t column) {
+    const int64_t pixel = (frame * output.height + line) * output.width + column;
+    const int64_t place =
+        (frame * (output.height + 2 * border) + border + line) * full_width + border + column;
+    uint8_t* out = output.out + place * pixel_bytes;
+    uint8_t* to = output.gain == nullptr ? out + first * kPixelBytes : pixels;
+    kernels.matrix.store({.product = rows,
+                          .product_stride = kDotBlock,
+                          .rows = count,
+                          .columns = columns,
+                          .bias = output.bias == nullptr ? nullptr : output.bias + first,
+                          .function = Function::none,
+                          .out = to,
+                          .out_type = Element::bf16,
+                          .out_stride = filter.out()});
+    if (output.residual != nullptr) add_residual(to, pixel_bytes, pixel, count, first, columns);
+    if (output.gain != nullptr)
+      kernels.channel_norm({.x = pixels,
+                            .out = out,
+                            .type = Element::bf16,
+                            .columns = filter.out(),
+                            .eps = 0.0f,
+                            .gain = output.gain,
+                            .function = output.function},
+                           0, count);
+  };
+  for (int64_t p = 0; p < task.panels; ++p, product += task.columns * kDotBlock)
+    grid.for_each_run(grid.at(task.panel + p),
+                      [&](int64_t row, int64_t count, int64_t line, int64_t column) {
+                        store_run(product + row * kDotRows, count, line, column);
+                      });
 }
 
 }  // namespace
@@ -277,32 +308,29 @@ int64_t dot_tail_bytes(const DotFilter& filter, const Conv3dParams& params) {
   return kDotRows * params.stride_w * filter.channels() * kPixelBytes;
 }
 
+bool fuses_norm(const DotFilter& filter) { return filter.panels() <= kTaskColumns; }
+
 void convolve_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& memory,
                    const DotFilter& filter, const DotFrames& frames, const Conv3dParams& params,
-                   const float* bias, Tensor& out) {
-  const int64_t count = out.dim(0);
-  if (out.elements() == 0) return;
-  const PanelGrid grid(filter, frames, params, out.dim(1), out.dim(2));
-  const Convolution convolution = {.kernels = kernels,
-                                   .filter = filter,
-                                   .grid = grid,
-                                   .bias = bias,
-                                   .out = static_cast<char*>(out.mutable_data()),
-                                   .out_type = Element::bf16,
-                                   .out_height = out.dim(1),
-                                   .out_width = out.dim(2)};
+                   const DotOutput& output) {
+  if (output.frames * output.height * output.width == 0) return;
+  const PanelGrid grid(filter, frames, params, output.height, output.width);
+  const Convolution convolution = {kernels, filter, grid, output};
   std::vector<FramePlan> plans;
-  for (int64_t t = 0; t < count; ++t)
+  for (int64_t t = 0; t < output.frames; ++t)
     plans.push_back(plan_frame(filter, frames, t * params.stride_t));
   const int64_t column_tasks = blocks(filter.panels(), kTaskColumns);
   const int64_t task_columns = blocks(filter.panels(), column_tasks);
   const int64_t bands = blocks(grid.panels(), kTaskPanels);
   const int64_t band_panels = blocks(grid.panels(), bands);
   const int64_t frame_tasks = bands * column_tasks;
-  threads.parallel_for(count * frame_tasks, 1, [&](int64_t begin, int64_t end) {
+  const int64_t product_floats = band_panels * task_columns * kDotBlock;
+  const int64_t pixel_floats = kDotRows * filter.out() / 2 + 1;
+  threads.parallel_for(output.frames * frame_tasks, 1, [&](int64_t begin, int64_t end) {
     const auto scratch =
-        memory.allocate(static_cast<size_t>(band_panels * task_columns * kDotBlock) * sizeof(float));
+        memory.allocate(static_cast<size_t>(product_floats + pixel_floats) * sizeof(float));
     auto* product = static_cast<float*>(scratch->data());
+    auto* pixels = reinterpret_cast<uint8_t*>(product + product_floats);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t frame = i / frame_tasks, band = i % frame_tasks / column_tasks;
       const int64_t panel = band * band_panels, column = i % column_tasks * task_columns;
@@ -310,7 +338,7 @@ void convolve_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& 
                          std::min(task_columns, filter.panels() - column)};
       if (task.panels <= 0 || task.columns <= 0) continue;
       convolution.multiply(plans[static_cast<size_t>(frame)], task, product);
-      convolution.store(frame, task, product);
+      convolution.store(frame, task, product, pixels);
     }
   });
 }

@@ -69,9 +69,24 @@ struct DotFrames {
 bool holds_panels(const DotFilter& filter, const DotFrames& frames, const Conv3dParams& params);
 int64_t dot_tail_bytes(const DotFilter& filter, const Conv3dParams& params);
 
-// out [To, Ho, Wo, Cout]; bias f32 or null. `params` gives the strides only.
+// bf16 [frames, height, width, Cout]; the pointers but `out` may be null. Terms are those of
+// Conv3dTail.
+struct DotOutput {
+  const float* bias = nullptr;
+  const void* residual = nullptr;
+  const float* gain = nullptr;
+  Function function = Function::none;
+  int64_t border = 0;  // of `out`, which is there already
+  int64_t frames = 0, height = 0, width = 0;
+  uint8_t* out = nullptr;
+};
+
+// Whether `gain` may be given: a norm needs all channels of a pixel in one task.
+bool fuses_norm(const DotFilter& filter);
+
+// `params` gives the strides only.
 void convolve_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& memory,
                    const DotFilter& filter, const DotFrames& frames, const Conv3dParams& params,
-                   const float* bias, Tensor& out);
+                   const DotOutput& output);
 
 }  // namespace mxdit::cpu
