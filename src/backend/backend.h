@@ -54,7 +54,15 @@ struct Conv3dParams {
   // never padded here: the caller hands the frames before (`history`) or asks for zeros.
   int stride_t = 1, stride_h = 1, stride_w = 1;
   int pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
-  int zero_frames = 0;  // frames of zeros in front of history and x
+  int zero_frames = 0;  // frames of zeros in front of those given
+};
+
+// What happens to the result y of a convolution, rounded to out's dtype before each step.
+struct Conv3dTail {
+  const Tensor* residual = nullptr;  // y + residual [To, Ho, Wo, Cout], unless null
+  const Tensor* gain = nullptr;      // then channel_norm(y, *gain, act, border), unless null
+  Activation act = Activation::none;
+  int border = 0;
 };
 
 // A view for copy_strided: `offset` and `strides` count elements.
@@ -113,12 +121,13 @@ class Backend {
   virtual KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                         int64_t out_features, int64_t in_features) const = 0;
 
-  // Weight [Cout, Cin, kt, kh, kw].
-  virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) = 0;
-  // x [T, H, W, Cin] behind history [Th, H, W, Cin] (may be null) behind zero frames;
-  // out [To, Ho, Wo, Cout]. bias f32 [Cout] or null.
-  virtual void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
-                      const Tensor* bias, const Conv3dParams& params, Tensor& out) = 0;
+  // Weight [Cout, Cin, kt, kh, kw], in any dtype of a linear's, for x of dtype `input`.
+  virtual std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight, DType input) = 0;
+  // `clips` [Ti, H, W, Cin] one behind the other in time, behind zero frames; out [To, Ho, Wo, Cout],
+  // or what channel_norm makes of it. bias f32 [Cout] or null.
+  virtual void conv3d(std::span<const Tensor> clips, const PreparedWeight& weight,
+                      const Tensor* bias, const Conv3dParams& params, const Conv3dTail& tail,
+                      Tensor& out) = 0;
 
   // q [B, Sq, H, D], k and v [B, Sk, H, D] -> out [B, Sq, H, D]. Rows without any key give zeros.
   virtual void attention(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -133,8 +142,10 @@ class Backend {
                              Tensor& out) = 0;
   // x / sqrt(mean(x^2) + eps) * gain
   virtual void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) = 0;
-  // act(x / max(|x|_2, 1e-12) * sqrt(C) * gain): the norm of Wan's VAE; act none or silu.
-  virtual void channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) = 0;
+  // act(x / max(|x|_2, 1e-12) * sqrt(C) * gain): the norm of Wan's VAE; act none or silu. With a
+  // border b > 0, x is [T, H, W, C] and out [T, H + 2b, W + 2b, C], zero but for its middle.
+  virtual void channel_norm(const Tensor& x, const Tensor& gain, Activation act, int border,
+                            Tensor& out) = 0;
 
   // x + y * gate; x, y [B, S, C]; gate f32 [B, 1, C] or [B, S, C].
   virtual void gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) = 0;
@@ -145,8 +156,8 @@ class Backend {
   // Rotates pairs (x[2i], x[2i+1]) of x [B, S, H, D] by the angle whose cos and sin are f32
   // [S, D/2].
   virtual void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) = 0;
-  // Nearest 2x in H and W: x [T, H, W, C] -> out [T, 2H, 2W, C].
-  virtual void upsample2x(const Tensor& x, Tensor& out) = 0;
+  // Nearest 2x in H and W: x [T, H, W, C] -> out [T, 2H + 2b, 2W + 2b, C] with a border of b zeros.
+  virtual void upsample2x(const Tensor& x, int border, Tensor& out) = 0;
   // out = sum_i coefficients[i] * inputs[i], fp32 in the order given, one rounding at the end.
   // inputs may be f32 and bf16 mixed; out f32 or bf16.
   virtual void linear_combination(std::span<const float> coefficients,

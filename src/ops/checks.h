@@ -30,6 +30,11 @@ inline void check_same(std::string_view op, const Tensor& a, const Tensor& b) {
               name(a.dtype()), " ", a.shape(), ", got ", name(b.dtype()), " ", b.shape());
 }
 
+// [T, H, W, C] with `border` more pixels on every side of H and W.
+inline Shape with_border(const Shape& shape, int border) {
+  return {shape[0], shape[1] + 2 * border, shape[2] + 2 * border, shape[3]};
+}
+
 // Gains, biases, shifts and the like: f32 of an exact shape.
 inline void check_parameter(std::string_view op, std::string_view what, const Tensor& p,
                             const Shape& shape) {

@@ -45,13 +45,17 @@ Tensor rms_norm(Backend& backend, const Tensor& x, const Tensor& gain, float eps
   return out;
 }
 
-Tensor channel_norm(Backend& backend, const Tensor& x, const Tensor& gain, Activation act) {
+Tensor channel_norm(Backend& backend, const Tensor& x, const Tensor& gain, Activation act,
+                    int border) {
   const int64_t channels = check_channels("channel_norm", x);
   check_parameter("channel_norm", "gain", gain, {channels});
   MXDIT_CHECK(act == Activation::none || act == Activation::silu,
               "[ops] channel_norm: expected no activation or silu for ", x.shape());
-  Tensor out = backend.empty(x.dtype(), x.shape());
-  if (x.elements() > 0) backend.channel_norm(x, gain, act, out);
+  MXDIT_CHECK(border == 0 || (border > 0 && x.shape().rank() == 4),
+              "[ops] channel_norm: expected [T, H, W, C] and a border of at least 0, got ",
+              x.shape(), " and ", border);
+  Tensor out = backend.empty(x.dtype(), border == 0 ? x.shape() : with_border(x.shape(), border));
+  if (out.elements() > 0) backend.channel_norm(x, gain, act, border, out);
   return out;
 }
 

@@ -36,10 +36,10 @@ Tensor dequantize(Backend& backend, const QuantizedMatrix& x);
 // [M, K] x [N, K] -> [M, N] in out_type: f32, bf16 or f16.
 Tensor quantized_linear(Backend& backend, const QuantizedMatrix& x, const PreparedWeight& weight,
                         const Tensor* bias, Activation act, DType out_type);
-// x [T, H, W, Cin]; kernel extents are those of the [Cout, Cin, kt, kh, kw] weight.
-Tensor conv3d(Backend& backend, const Tensor& x, const Tensor* history,
-              const PreparedWeight& weight, const std::array<int64_t, 3>& kernel,
-              const Tensor* bias, const Conv3dParams& params);
+// Clips [Ti, H, W, Cin]; kernel extents are those of the [Cout, Cin, kt, kh, kw] weight.
+Tensor conv3d(Backend& backend, std::span<const Tensor> clips, const PreparedWeight& weight,
+              const std::array<int64_t, 3>& kernel, const Tensor* bias, const Conv3dParams& params,
+              const Conv3dTail& tail = {});
 Tensor attention(Backend& backend, const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionParams& params);
 
@@ -48,7 +48,8 @@ Tensor layer_norm(Backend& backend, const Tensor& x, const Tensor* gain, const T
 Tensor norm_modulate(Backend& backend, const Tensor& x, const Tensor& shift, const Tensor& scale,
                      float eps);
 Tensor rms_norm(Backend& backend, const Tensor& x, const Tensor& gain, float eps);
-Tensor channel_norm(Backend& backend, const Tensor& x, const Tensor& gain, Activation act);
+Tensor channel_norm(Backend& backend, const Tensor& x, const Tensor& gain, Activation act,
+                    int border = 0);
 
 Tensor gate_add(Backend& backend, const Tensor& x, const Tensor& y, const Tensor& gate);
 Tensor add(Backend& backend, const Tensor& a, const Tensor& b);
@@ -56,7 +57,7 @@ Tensor activate(Backend& backend, Activation act, const Tensor& x);
 // act(x) * y
 Tensor activate_gated(Backend& backend, Activation act, const Tensor& x, const Tensor& y);
 Tensor rope(Backend& backend, const Tensor& x, const Tensor& cos, const Tensor& sin);
-Tensor upsample2x(Backend& backend, const Tensor& x);
+Tensor upsample2x(Backend& backend, const Tensor& x, int border = 0);
 Tensor linear_combination(Backend& backend, std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, DType dtype);
 

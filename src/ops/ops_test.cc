@@ -99,20 +99,34 @@ TEST_F(OpsTest, LinearKeepsLeadingAxes) {
 }
 
 TEST_F(OpsTest, ConvInfersItsShape) {
-  const auto weight = backend_->prepare_conv3d(make({1, 1, 1, 2, 2}, {1, 1, 1, 1}));
+  const auto weight = backend_->prepare_conv3d(make({1, 1, 1, 2, 2}, {1, 1, 1, 1}), DType::f32);
   Conv3dParams params;
   params.pad_bottom = params.pad_right = 1;
   const Tensor x = iota({1, 2, 2, 1});
-  const Tensor out = ops::conv3d(*backend_, x, nullptr, *weight, {1, 2, 2}, nullptr, params);
+  const Tensor out = ops::conv3d(*backend_, {&x, 1}, *weight, {1, 2, 2}, nullptr, params);
   EXPECT_EQ(out.shape(), Shape({1, 2, 2, 1}));
   EXPECT_THAT(values(out), ElementsAre(6, 4, 5, 3));
-  const Tensor history = iota({1, 3, 2, 1});
+  const Tensor clips[] = {x, iota({1, 3, 2, 1})};
   expect_refused("conv3d", [&] {
-    ops::conv3d(*backend_, x, &history, *weight, {1, 2, 2}, nullptr, params);
+    ops::conv3d(*backend_, clips, *weight, {1, 2, 2}, nullptr, params);
+  });
+  expect_refused("conv3d", [&] {
+    ops::conv3d(*backend_, {}, *weight, {1, 2, 2}, nullptr, params);
   });
   const Tensor small = iota({1, 1, 1, 1});
   expect_refused("conv3d", [&] {
-    ops::conv3d(*backend_, small, nullptr, *weight, {1, 2, 2}, nullptr, {});
+    ops::conv3d(*backend_, {&small, 1}, *weight, {1, 2, 2}, nullptr, {});
+  });
+  const Tensor gain = make({1}, {-3});
+  const Tensor normed = ops::conv3d(*backend_, {&x, 1}, *weight, {1, 2, 2}, nullptr, params,
+                                    {.residual = &x, .gain = &gain, .border = 1});
+  EXPECT_EQ(normed.shape(), Shape({1, 4, 4, 1}));
+  EXPECT_THAT(values(normed), ElementsAre(0, 0, 0, 0, 0, -3, -3, 0, 0, -3, -3, 0, 0, 0, 0, 0));
+  expect_refused("conv3d", [&] {
+    ops::conv3d(*backend_, {&x, 1}, *weight, {1, 2, 2}, nullptr, params, {.residual = &small});
+  });
+  expect_refused("conv3d", [&] {
+    ops::conv3d(*backend_, {&x, 1}, *weight, {1, 2, 2}, nullptr, params, {.border = 1});
   });
 }
 
@@ -140,6 +154,8 @@ TEST_F(OpsTest, Norms) {
   const Tensor wide = iota({3});
   expect_refused("rms_norm", [&] { ops::rms_norm(*backend_, x, wide, 0); });
   expect_refused("layer_norm", [&] { ops::layer_norm(*backend_, x, &wide, nullptr, 0); });
+  expect_refused("channel_norm",
+                 [&] { ops::channel_norm(*backend_, x, gain, Activation::none, 1); });
   expect_refused("channel_norm",
                  [&] { ops::channel_norm(*backend_, x, gain, Activation::gelu_erf); });
   expect_refused("norm_modulate", [&] { ops::norm_modulate(*backend_, x, gain, gain, 0); });

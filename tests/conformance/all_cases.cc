@@ -82,6 +82,25 @@ void add_convs(std::vector<Case>& cases) {
     cases.push_back(conv_case({2, 4, 70, 40, 130, 3, 3, 3, x, x, 0, causal}));
     cases.push_back(conv_case({1, 6, 5, 4, 1, 2, 2, 3, x, x, 1, {.pad_top = 2, .pad_right = 3}}));
   }
+  // Products of dots: panels that end in a line, behind it and behind the frame; frames smaller than
+  // one; lines of taps that are and are not whole steps; channels behind the last of a panel; more
+  // than one task.
+  constexpr DType kX = DType::bf16;
+  const Conv3dParams zeros = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1,
+                              .zero_frames = 3};
+  for (const DType w : {DType::bf16, DType::f8_e4m3, DType::f8_e5m2}) {
+    cases.push_back(conv_case({2, 7, 13, 16, 33, 3, 3, 3, kX, w, 1, mixed}));
+    cases.push_back(conv_case({1, 9, 40, 64, 70, 3, 3, 3, kX, w, 2, {}}));
+  }
+  cases.push_back(conv_case({1, 1, 1, 32, 5, 3, 3, 3, kX, kX, 0, causal}));
+  cases.push_back(conv_case({1, 3, 3, 32, 5, 3, 3, 3, kX, kX, 2, {}}));
+  cases.push_back(conv_case({1, 2, 2, 32, 5, 3, 3, 3, kX, kX, 0, zeros}));
+  cases.push_back(conv_case({2, 3, 17, 45, 64, 3, 1, 1, kX, kX, 1, {.zero_frames = 1}}));
+  cases.push_back(conv_case({2, 3, 33, 33, 31, 1, 1, 1, kX, kX, 0, {.stride_h = 3}}));
+  cases.push_back(conv_case({2, 35, 75, 32, 32, 1, 3, 3, kX, kX, 0, strided}));
+  cases.push_back(conv_case({1, 9, 21, 32, 40, 1, 3, 3, kX, kX, 0, strided}));
+  cases.push_back(conv_case({1, 12, 37, 22, 9, 2, 2, 4, kX, kX, 2, {.stride_t = 2, .stride_w = 3}}));
+  cases.push_back(conv_case({1, 30, 34, 32, 300, 1, 3, 3, kX, kX, 0, same}));
 }
 
 void add_attention(std::vector<Case>& cases) {

@@ -66,7 +66,7 @@ Case upsample_case(int64_t t, int64_t h, int64_t w, int64_t c, DType type) {
       {.name = detail::concat("upsample2x/", t, "x", h, "x", w, "x", c, "/", name(type)),
        .source = random_tensor(type, {t, h, w, c}, 42),
        .out_shape = {t, 2 * h, 2 * w, c},
-       .call = [](Backend& backend, const Tensor& in, Tensor& out) { backend.upsample2x(in, out); },
+       .call = [](Backend& backend, const Tensor& in, Tensor& out) { backend.upsample2x(in, 0, out); },
        .index =
            [=](int64_t i) {
              const int64_t channel = i % c, x = i / c % (2 * w) / 2;

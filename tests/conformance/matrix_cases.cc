@@ -139,12 +139,14 @@ Case conv_case(const ConvShape& s) {
             const Tensor history = random_tensor(s.x, {s.history, s.height, s.width, s.in}, 5);
             const Tensor w = random_tensor(s.weight, {s.out, s.in, s.kt, s.kh, s.kw}, 6);
             const Tensor bias = random_tensor(DType::f32, {s.out}, 7);
-            const auto weight = backend.prepare_conv3d(w);
+            const auto weight = backend.prepare_conv3d(w, s.x);
             Tensor out = backend.empty(s.x, {o.frames, o.height, o.width, s.out});
             Instance instance;
             instance.out = out;
             instance.run = [=, &backend]() mutable {
-              backend.conv3d(x, s.history > 0 ? &history : nullptr, *weight, &bias, s.params, out);
+              const Tensor clips[] = {history, x};
+              const size_t none = s.history > 0 ? 0 : 1;
+              backend.conv3d({clips + none, 2 - none}, *weight, &bias, s.params, {}, out);
             };
             instance.expected = [=] { return conv_expectation(s, x, history, w, bias); };
             return instance;

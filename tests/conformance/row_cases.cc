@@ -139,7 +139,7 @@ void add_norms(const Rows& in, std::vector<Case>& cases) {
   for (const Activation act : {Activation::none, Activation::silu})
     cases.push_back(row_case(
         act == Activation::silu ? "channel_norm_silu" : "channel_norm", in,
-        [act](Backend& b, const Rows& r, Tensor& out) { b.channel_norm(r.x, r.gain, act, out); },
+        [act](Backend& b, const Rows& r, Tensor& out) { b.channel_norm(r.x, r.gain, act, 0, out); },
         [act](const Row& row, Expectation& e) {
           const double norm = std::max(std::sqrt(squares(row)), 1e-12);
           scaled_row(row, std::sqrt(static_cast<double>(row.n)) / norm, act, e);

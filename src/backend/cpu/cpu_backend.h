@@ -9,6 +9,8 @@
 
 namespace mxdit::cpu {
 
+class DotFilter;
+
 class CpuBackend : public Backend {
  public:
   explicit CpuBackend(const BackendOptions& options);
@@ -39,9 +41,9 @@ class CpuBackend : public Backend {
                         Activation act, Tensor& out) override;
   KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                 int64_t out_features, int64_t in_features) const override;
-  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override;
-  void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
-              const Tensor* bias, const Conv3dParams& params, Tensor& out) override;
+  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight, DType input) override;
+  void conv3d(std::span<const Tensor> clips, const PreparedWeight& weight, const Tensor* bias,
+              const Conv3dParams& params, const Conv3dTail& tail, Tensor& out) override;
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
                  Tensor& out) override;
 
@@ -50,12 +52,13 @@ class CpuBackend : public Backend {
   void norm_modulate(const Tensor& x, const Tensor& shift, const Tensor& scale, float eps,
                      Tensor& out) override;
   void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) override;
-  void channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) override;
+  void channel_norm(const Tensor& x, const Tensor& gain, Activation act, int border,
+                    Tensor& out) override;
   void gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) override;
   void add(const Tensor& a, const Tensor& b, Tensor& out) override;
   void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) override;
   void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) override;
-  void upsample2x(const Tensor& x, Tensor& out) override;
+  void upsample2x(const Tensor& x, int border, Tensor& out) override;
   void linear_combination(std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, Tensor& out) override;
 
@@ -63,6 +66,11 @@ class CpuBackend : public Backend {
   // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.
   template <typename Args>
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
+
+  void conv3d_tiles(std::span<const Tensor> clips, const PreparedWeight& weight,
+                    const Tensor* bias, const Conv3dParams& params, Tensor& out);
+  void conv3d_dots(std::span<const Tensor> clips, const DotFilter& filter, const Tensor* bias,
+                   const Conv3dParams& params, const Conv3dTail& tail, Tensor& out);
 
   const KernelTable& kernels_;
   const std::string forced_;  // BackendOptions::isa
@@ -73,6 +81,11 @@ class CpuBackend : public Backend {
 // Error{unsupported} for types that are not floating point or are f64.
 Element element_of(DType dtype);
 Function function_of(Activation activation) noexcept;
+
+// Images [T, H, W, C]. `line` counts those of all frames without their borders.
+int64_t line_bytes(const Tensor& x);
+void* bordered_line(Tensor& out, int border, int64_t line);
+void clear_border(int border, Tensor& out);
 
 template <typename Args>
 void CpuBackend::run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost) {

@@ -108,11 +108,40 @@ void CpuBackend::gather_rows(const Tensor& table, const Tensor& ids, Tensor& out
   });
 }
 
-void CpuBackend::upsample2x(const Tensor& x, Tensor& out) {
-  const int64_t pixel_bytes = x.dim(3) * static_cast<int64_t>(element_size(x.dtype()));
-  const UpsampleArgs args = {
-      .x = x.data(), .out = out.mutable_data(), .width = x.dim(2), .pixel_bytes = pixel_bytes};
-  run(kernels_.upsample2x, args, x.dim(0) * x.dim(1), x.dim(2) * x.dim(3));
+void CpuBackend::upsample2x(const Tensor& x, int border, Tensor& out) {
+  if (border > 0) clear_border(border, out);
+  for (int64_t t = 0; t < x.dim(0); ++t) {
+    const UpsampleArgs args = {
+        .x = static_cast<const char*>(x.data()) + t * x.dim(1) * line_bytes(x),
+        .out = bordered_line(out, border, t * 2 * x.dim(1)),
+        .width = x.dim(2),
+        .pixel_bytes = x.dim(3) * static_cast<int64_t>(element_size(x.dtype())),
+        .out_line_bytes = line_bytes(out)};
+    run(kernels_.upsample2x, args, x.dim(1), x.dim(2) * x.dim(3));
+  }
+}
+
+int64_t line_bytes(const Tensor& x) {
+  return x.dim(2) * x.dim(3) * static_cast<int64_t>(element_size(x.dtype()));
+}
+
+void* bordered_line(Tensor& out, int border, int64_t line) {
+  const int64_t height = out.dim(1) - 2 * border;
+  const int64_t pixel = out.dim(3) * static_cast<int64_t>(element_size(out.dtype()));
+  const int64_t y = line / height * out.dim(1) + border + line % height;
+  return static_cast<char*>(out.mutable_data()) + y * line_bytes(out) + border * pixel;
+}
+
+void clear_border(int border, Tensor& out) {
+  const int64_t pixel = out.dim(3) * static_cast<int64_t>(element_size(out.dtype()));
+  const int64_t line = line_bytes(out), height = out.dim(1);
+  for (int64_t i = 0; i < out.dim(0) * height; ++i) {
+    char* at = static_cast<char*>(out.mutable_data()) + i * line;
+    const bool is_inside = i % height >= border && i % height < height - border;
+    const auto side = static_cast<size_t>(is_inside ? border * pixel : line);
+    std::memset(at, 0, side);
+    if (is_inside) std::memset(at + line - border * pixel, 0, side);
+  }
 }
 
 }  // namespace mxdit::cpu

@@ -65,15 +65,26 @@ void CpuBackend::rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor
   run(kernels_.rms_norm, args, rows_of(x), last_axis(x));
 }
 
-void CpuBackend::channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) {
-  const ScaleNormArgs args = {.x = x.data(),
-                              .out = out.mutable_data(),
-                              .type = element_of(x.dtype()),
-                              .columns = last_axis(x),
-                              .eps = 0.0f,
-                              .gain = floats(&gain),
-                              .function = function_of(act)};
-  run(kernels_.channel_norm, args, rows_of(x), last_axis(x));
+void CpuBackend::channel_norm(const Tensor& x, const Tensor& gain, Activation act, int border,
+                              Tensor& out) {
+  ScaleNormArgs args = {.x = x.data(),
+                        .out = out.mutable_data(),
+                        .type = element_of(x.dtype()),
+                        .columns = last_axis(x),
+                        .eps = 0.0f,
+                        .gain = floats(&gain),
+                        .function = function_of(act)};
+  if (border == 0) return run(kernels_.channel_norm, args, rows_of(x), last_axis(x));
+  clear_border(border, out);
+  const int64_t width = x.dim(2);
+  threads_.parallel_for(x.dim(0) * x.dim(1), 4, [&](int64_t begin, int64_t end) {
+    ScaleNormArgs line = args;
+    for (int64_t y = begin; y < end; ++y) {
+      line.x = static_cast<const char*>(x.data()) + y * line_bytes(x);
+      line.out = bordered_line(out, border, y);
+      kernels_.channel_norm(line, 0, width);
+    }
+  });
 }
 
 void CpuBackend::gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) {

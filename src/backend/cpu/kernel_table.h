@@ -164,7 +164,7 @@ struct CopyArgs {
 struct UpsampleArgs {
   const void* x;
   void* out;
-  int64_t width, pixel_bytes;
+  int64_t width, pixel_bytes, out_line_bytes;
 };
 
 // ---- matrix products ----

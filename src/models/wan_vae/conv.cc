@@ -8,8 +8,10 @@ namespace {
 
 std::shared_ptr<PreparedWeight> load_conv(const ModelSource& source, const std::string& name,
                                           const Shape& stored, const Shape& conv3d) {
-  const Tensor weight = load_stored(source, name + ".weight", stored);
-  return source.backend->prepare_conv3d(weight.reshape(conv3d));
+  Tensor weight = load_stored(source, name + ".weight", stored);
+  // As in a model of that dtype: products of bf16 with bf16 take faster kernels.
+  if (source.compute == DType::bf16) weight = ops::cast(*source.backend, weight, DType::bf16);
+  return source.backend->prepare_conv3d(weight.reshape(conv3d), source.compute);
 }
 
 // [first, 1, 1, ...]
@@ -21,18 +23,13 @@ Shape column_shape(int64_t first, int rank) {
 
 }  // namespace
 
-Tensor FrameHistory::frames() const {
-  return count_ == 0 ? Tensor() : buffer_.slice(2 - count_, 2);
+void FrameHistory::push(const Tensor& frame) {
+  if (count() == 2) frames_.erase(frames_.begin());
+  frames_.push_back(frame);
 }
 
-void FrameHistory::push(Backend& backend, const Tensor& frame) {
-  if (!buffer_.defined())
-    buffer_ = backend.empty(frame.dtype(), {2, frame.dim(1), frame.dim(2), frame.dim(3)});
-  constexpr std::array<int64_t, 4> kStart = {0, 0, 0, 0};
-  Tensor older = buffer_.slice(0, 1), newer = buffer_.slice(1, 2);
-  if (count_ > 0) ops::write_block(backend, newer, kStart, older);
-  ops::write_block(backend, frame, kStart, newer);
-  if (count_ < 2) ++count_;
+void FrameHistory::keep_newest() {
+  if (count() == 2) frames_.erase(frames_.begin());
 }
 
 PointwiseConv PointwiseConv::load(const ModelSource& source, const std::string& name, int rank,
@@ -64,29 +61,30 @@ PlaneConv PlaneConv::load(const ModelSource& source, const std::string& name, in
 }
 
 Tensor PlaneConv::forward(const Tensor& frame) const {
-  return ops::conv3d(*backend_, frame, nullptr, *weight_, {1, 3, 3}, &bias_, params_);
+  return ops::conv3d(*backend_, {&frame, 1}, *weight_, {1, 3, 3}, &bias_, params_);
 }
 
 CausalConv CausalConv::load(const ModelSource& source, const std::string& name, int64_t out,
-                            int64_t in, int64_t spatial_kernel) {
+                            int64_t in, int64_t spatial_kernel, int border) {
   const Shape shape = {out, in, 3, spatial_kernel, spatial_kernel};
   CausalConv conv;
   conv.backend_ = source.backend;
   conv.weight_ = load_conv(source, name, shape, shape);
   conv.bias_ = load_parameter(source, name + ".bias", {out});
   conv.kernel_ = {3, spatial_kernel, spatial_kernel};
+  conv.padding_ = static_cast<int>(spatial_kernel / 2) - border;
   return conv;
 }
 
-Tensor CausalConv::forward(const Tensor& frame, FrameHistory& history) const {
+Tensor CausalConv::forward(const Tensor& frame, FrameHistory& history,
+                           const Conv3dTail& tail) const {
   Conv3dParams params;
-  params.pad_top = params.pad_bottom = static_cast<int>(kernel_[1] / 2);
-  params.pad_left = params.pad_right = static_cast<int>(kernel_[2] / 2);
+  params.pad_top = params.pad_bottom = params.pad_left = params.pad_right = padding_;
   params.zero_frames = static_cast<int>(2 - history.count());
-  const Tensor past = history.frames();
-  Tensor out = ops::conv3d(*backend_, frame, past.defined() ? &past : nullptr, *weight_, kernel_,
-                           &bias_, params);
-  history.push(*backend_, frame);
+  std::vector<Tensor> clips = history.frames();
+  clips.push_back(frame);
+  Tensor out = ops::conv3d(*backend_, clips, *weight_, kernel_, &bias_, params, tail);
+  history.push(frame);
   return out;
 }
 
@@ -100,8 +98,8 @@ ChannelNorm ChannelNorm::load(const ModelSource& source, const std::string& name
   return norm;
 }
 
-Tensor ChannelNorm::forward(const Tensor& x) const {
-  return ops::channel_norm(*backend_, x, gain_, act_);
+Tensor ChannelNorm::forward(const Tensor& x, int border) const {
+  return ops::channel_norm(*backend_, x, gain_, act_, border);
 }
 
 }  // namespace mxdit::wan_vae

@@ -11,6 +11,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "layers/model_source.h"
 
@@ -19,18 +20,22 @@ namespace mxdit::wan_vae {
 // The last (at most two) input frames of one convolution over time.
 class FrameHistory {
  public:
-  int64_t count() const noexcept { return count_; }
-  // The frames, oldest first: [count, H, W, C]; undefined while empty.
-  Tensor frames() const;
-  // Remembers a copy of `frame`, forgetting the oldest of three. All frames share shape and dtype.
-  void push(Backend& backend, const Tensor& frame);
+  int64_t count() const noexcept { return static_cast<int64_t>(frames_.size()); }
+  // Oldest first.
+  const std::vector<Tensor>& frames() const noexcept { return frames_; }
+  // Remembers `frame`, which it shares, and forgets the oldest of three. All frames have one shape
+  // and dtype, and nobody writes to them any more.
+  void push(const Tensor& frame);
   // Forgets all but the newest frame.
-  void keep_newest() noexcept { count_ = count_ > 0 ? 1 : 0; }
+  void keep_newest();
 
  private:
-  Tensor buffer_;  // [2, H, W, C], the newest frame last
-  int64_t count_ = 0;
+  std::vector<Tensor> frames_;
 };
+
+// A border of zeros around frames, kept by whoever makes them, so that the convolution behind has
+// no padding to do.
+inline constexpr int kBorder = 1;
 
 // 1x1 convolution, as a product of matrices.
 class PointwiseConv {
@@ -51,7 +56,7 @@ class PointwiseConv {
   Tensor bias_;
 };
 
-// 3x3 convolution of frames (Conv2d).
+// 3x3 convolution of frames (Conv2d), padded by `params`.
 class PlaneConv {
  public:
   static PlaneConv load(const ModelSource& source, const std::string& name, int64_t out, int64_t in,
@@ -65,20 +70,22 @@ class PlaneConv {
   Conv3dParams params_;
 };
 
-// WanCausalConv3d over three frames: 3x3x3 (zero padded in space), or 3x1x1.
+// WanCausalConv3d over three frames: 3x3x3 or 3x1x1.
 class CausalConv {
  public:
+  // `border`: that of the frames. Space is padded by what is missing.
   static CausalConv load(const ModelSource& source, const std::string& name, int64_t out,
-                         int64_t in, int64_t spatial_kernel);
+                         int64_t in, int64_t spatial_kernel, int border);
   // The output frame of `frame`, behind the remembered ones and zeros where there are none yet;
   // remembers `frame`.
-  Tensor forward(const Tensor& frame, FrameHistory& history) const;
+  Tensor forward(const Tensor& frame, FrameHistory& history, const Conv3dTail& tail = {}) const;
 
  private:
   Backend* backend_ = nullptr;
   std::shared_ptr<PreparedWeight> weight_;
   Tensor bias_;
   std::array<int64_t, 3> kernel_{};
+  int padding_ = 0;
 };
 
 // WanRMS_norm, fused with the activation behind it.
@@ -87,7 +94,9 @@ class ChannelNorm {
   // `rank` of the stored gain: 4 for [C, 1, 1, 1], 3 for [C, 1, 1] ("images").
   static ChannelNorm load(const ModelSource& source, const std::string& name, int rank,
                           int64_t channels, Activation act);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x, int border = 0) const;
+  // The same as what follows a convolution.
+  Conv3dTail tail(int border) const { return {nullptr, &gain_, act_, border}; }
 
  private:
   Backend* backend_ = nullptr;

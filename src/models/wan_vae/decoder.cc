@@ -6,7 +6,7 @@ Decoder Decoder::load(const ModelSource& source, const Config& config) {
   Decoder decoder;
   const int64_t z = config.z_dim, width = config.decoder_width();
   decoder.post_quant_conv_ = PointwiseConv::load(source, "post_quant_conv", 5, z, z);
-  decoder.conv_in_ = CausalConv::load(source, "decoder.conv_in", width, z, 3);
+  decoder.conv_in_ = CausalConv::load(source, "decoder.conv_in", width, z, 3, 0);
   decoder.mid_ = MidBlock::load(source, "decoder.mid_block", width);
   const std::vector<StageSpec> specs = config.decoder_stages();
   for (size_t i = 0; i < specs.size(); ++i) {
@@ -21,7 +21,7 @@ Decoder Decoder::load(const ModelSource& source, const Config& config) {
   }
   const int64_t last = specs.back().next_channels;
   decoder.norm_out_ = ChannelNorm::load(source, "decoder.norm_out", 4, last, Activation::silu);
-  decoder.conv_out_ = CausalConv::load(source, "decoder.conv_out", config.out_channels, last, 3);
+  decoder.conv_out_ = CausalConv::load(source, "decoder.conv_out", config.out_channels, last, 3, kBorder);
   return decoder;
 }
 
@@ -62,7 +62,7 @@ void Decoder::run_stage(size_t index, Tensor frame, State& state, const Emit& em
 }
 
 void Decoder::finish(Tensor frame, State& state, const Emit& emit) const {
-  frame = norm_out_.forward(frame);
+  frame = norm_out_.forward(frame, kBorder);
   emit(conv_out_.forward(frame, state.conv_out));
 }
 

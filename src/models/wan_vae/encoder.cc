@@ -6,7 +6,7 @@ Encoder Encoder::load(const ModelSource& source, const Config& config) {
   Encoder encoder;
   const int64_t moments = 2 * config.z_dim;
   encoder.conv_in_ =
-      CausalConv::load(source, "encoder.conv_in", config.base_dim, config.in_channels, 3);
+      CausalConv::load(source, "encoder.conv_in", config.base_dim, config.in_channels, 3, 0);
   // Blocks and resampling layers share one numbering in the checkpoint.
   int64_t index = 0;
   const auto next_name = [&] { return "encoder.down_blocks." + std::to_string(index++); };
@@ -20,7 +20,7 @@ Encoder Encoder::load(const ModelSource& source, const Config& config) {
   const int64_t width = config.encoder_width();
   encoder.mid_ = MidBlock::load(source, "encoder.mid_block", width);
   encoder.norm_out_ = ChannelNorm::load(source, "encoder.norm_out", 4, width, Activation::silu);
-  encoder.conv_out_ = CausalConv::load(source, "encoder.conv_out", moments, width, 3);
+  encoder.conv_out_ = CausalConv::load(source, "encoder.conv_out", moments, width, 3, kBorder);
   encoder.quant_conv_ = PointwiseConv::load(source, "quant_conv", 5, moments, moments);
   return encoder;
 }
@@ -52,7 +52,7 @@ std::optional<Tensor> Encoder::push(Tensor frame, State& state) const {
   auto features = run_stages(std::move(frame), state);
   if (!features) return std::nullopt;
   Tensor x = mid_.forward(std::move(*features), state.mid, state.cancel);
-  x = norm_out_.forward(x);
+  x = norm_out_.forward(x, kBorder);
   x = conv_out_.forward(x, state.conv_out);
   return quant_conv_.forward(x);
 }

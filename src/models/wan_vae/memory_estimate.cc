@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "models/wan_vae/conv.h"
 #include "models/wan_vae/tiling.h"
 
 namespace mxdit::wan_vae {
@@ -15,50 +16,66 @@ size_t to_bytes(double bytes) {
   return static_cast<size_t>(std::min(bytes, kLargest));
 }
 
-// In elements, for tiles of `pixels` latent pixels; `later`: there is more than one latent frame.
-double history_elements(const Config& config, double pixels, bool later) {
-  constexpr double kFrames = 2;
-  double sum = static_cast<double>(config.z_dim + 4 * config.decoder_width()) * pixels;
+// Frames of one stage, in pixels.
+struct FrameSize {
+  double height, width;
+  double plain() const { return height * width; }
+  double bordered() const { return (height + 2 * kBorder) * (width + 2 * kBorder); }
+  FrameSize doubled() const { return {2 * height, 2 * width}; }
+};
+
+double as_double(int64_t value) { return static_cast<double>(value); }
+
+// In elements, for tiles of `size` latent pixels; `later`: there is more than one latent frame.
+double history_elements(const Config& config, FrameSize size, bool later) {
+  double sum = as_double(config.z_dim) * size.plain() +
+               as_double(4 * config.decoder_width()) * size.bordered();
   for (const StageSpec& stage : config.decoder_stages()) {
     int64_t channels = stage.in_channels + (2 * stage.blocks - 1) * stage.out_channels;
-    if (stage.temporal && later) channels += stage.out_channels;
     if (!stage.resample) channels += stage.next_channels;  // conv_out
-    sum += static_cast<double>(channels) * pixels;
-    pixels *= 4;
+    sum += as_double(channels) * size.bordered();
+    if (stage.temporal && later) sum += as_double(stage.out_channels) * size.plain();
+    size = size.doubled();
   }
-  return kFrames * sum;
+  return (later ? 2 : 1) * sum;
 }
 
-int64_t residual_channels(const StageSpec& stage) {
-  return stage.out_channels + 2 * std::max(stage.in_channels, stage.out_channels);
+// The shortcut, the normed input, the first result, and that normed. Of a single frame the normed
+// ones are what is remembered.
+double residual_elements(const StageSpec& stage, FrameSize size, bool later) {
+  const int64_t widest = std::max(stage.in_channels, stage.out_channels);
+  const int64_t normed = later ? widest + stage.out_channels : 0;
+  return as_double(2 * stage.out_channels) * size.plain() + as_double(normed) * size.bordered();
 }
 
-// The last features, the frame made of them, and the frame as f32. In bytes per pixel.
-int64_t finish_bytes(const Config& config, const StageSpec& stage, int64_t element) {
-  const int64_t as_f32 = element == sizeof(float) ? 0 : sizeof(float);
-  return (stage.next_channels + config.out_channels) * element + config.out_channels * as_f32;
+// The last features, plain and normed, or normed with the frame made of them, also as f32.
+double finish_bytes(const Config& config, const StageSpec& stage, FrameSize size, double element) {
+  const double as_f32 = element == sizeof(float) ? 0 : sizeof(float);
+  const double features = as_double(stage.next_channels) * element;
+  const double frame = as_double(config.out_channels) * (element + as_f32);
+  return features * size.bordered() + std::max(features, frame) * size.plain();
 }
 
 // In bytes, for elements of `element` bytes.
-double working_bytes(const Config& config, double pixels, bool later, int64_t element) {
+double working_bytes(const Config& config, FrameSize size, bool later, double element) {
   constexpr int64_t kAttentionFrames = 6;
-  double peak = static_cast<double>(kAttentionFrames * config.decoder_width() * element) * pixels;
+  double peak = as_double(kAttentionFrames * config.decoder_width()) * element * size.plain();
   double held = 0;  // pairs of frames of earlier stages that wait for their second frame
   for (const StageSpec& stage : config.decoder_stages()) {
-    const auto need = [&](int64_t bytes_per_pixel) {
-      peak = std::max(peak, held + static_cast<double>(bytes_per_pixel) * pixels);
-    };
-    const int64_t frame = stage.out_channels * element;
-    need(residual_channels(stage) * element);
+    const auto need = [&](double bytes) { peak = std::max(peak, held + bytes); };
+    const double frame = as_double(stage.out_channels) * element * size.plain();
+    need(residual_elements(stage, size, later) * element);
     if (!stage.resample) {
-      need(finish_bytes(config, stage, element));
+      need(finish_bytes(config, stage, size, element));
       break;
     }
     const bool pair = stage.temporal && later;
     if (pair) need(4 * frame);
-    if (pair) held += static_cast<double>(2 * frame) * pixels;
-    need(4 * frame + std::max(4 * stage.next_channels * element, pair ? 0 : frame));
-    pixels *= 4;
+    if (pair) held += 2 * frame;
+    size = size.doubled();
+    const double upsampled = as_double(stage.out_channels) * element * size.bordered();
+    const double result = as_double(stage.next_channels) * element * size.plain();
+    need(upsampled + std::max(result, pair ? 0 : frame));
   }
   return peak;
 }
@@ -101,13 +118,12 @@ DecodeMemory estimate_decode_memory(const Config& config, const Shape& latents,
       fail(ErrorKind::usage, "[models] VAE decode: expected extents from 1 to ", kMaxExtent,
            ", got ", latents);
   const TileGrid grid = decode_grid(latents[3], latents[4], tiling, config.scale_spatial);
-  const double pixels = static_cast<double>(largest_tile(grid.rows)) *
-                        static_cast<double>(largest_tile(grid.columns));
-  const auto element = static_cast<int64_t>(element_size(compute));
+  const FrameSize size = {as_double(largest_tile(grid.rows)), as_double(largest_tile(grid.columns))};
+  const auto element = static_cast<double>(element_size(compute));
   const bool later = latents[2] > 1;
   DecodeMemory memory;
-  memory.history = to_bytes(history_elements(config, pixels, later) * static_cast<double>(element));
-  memory.working = to_bytes(working_bytes(config, pixels, later, element));
+  memory.history = to_bytes(history_elements(config, size, later) * element);
+  memory.working = to_bytes(working_bytes(config, size, later, element));
   memory.host = to_bytes(host_elements(config, latents, grid) * sizeof(float));
   return memory;
 }

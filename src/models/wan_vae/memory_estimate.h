@@ -21,9 +21,11 @@ struct DecodeMemory {
 // and tiles are decoded one after the other, so neither B nor the number of tiles changes `history`
 // and `working`. Throws the errors of decode_grid, and Error{usage} for a shape that is no latent.
 //
-// With one frame of a stage as the unit (h w C elements):
-// - history: two frames for each 3x3x3 or 3x1x1 convolution, of its input width;
-// - a residual block: its input or the shortcut of it, the frame a layer reads, the one it makes;
+// Frames that a 3x3 convolution reads have a border, (h + 2)(w + 2) pixels. At once there are
+// - history: two frames (for a single latent frame: one) for each 3x3x3 or 3x1x1 convolution, of
+//   its input width;
+// - a residual block: its input or the shortcut of it, the frame a layer reads, the one it makes
+//   and that one normed;
 // - attention: frame, norm, q, k, v, output: six;
 // - upsampling: four for the pair of frames (twice, while it is reordered), then while each of the
 //   pair is decoded to the end, the pair itself stays beside the work of all later stages.

@@ -69,12 +69,13 @@ class MeteredBackend final : public Backend {
                                 int64_t out_features, int64_t in_features) const override {
     return inner_->quantized_kernel(x, weight, out_features, in_features);
   }
-  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight) override {
-    return inner_->prepare_conv3d(weight);
+  std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight,
+                                                 DType input) override {
+    return inner_->prepare_conv3d(weight, input);
   }
-  void conv3d(const Tensor& x, const Tensor* history, const PreparedWeight& weight,
-              const Tensor* bias, const Conv3dParams& params, Tensor& out) override {
-    inner_->conv3d(x, history, weight, bias, params, out);
+  void conv3d(std::span<const Tensor> clips, const PreparedWeight& weight, const Tensor* bias,
+              const Conv3dParams& params, const Conv3dTail& tail, Tensor& out) override {
+    inner_->conv3d(clips, weight, bias, params, tail, out);
   }
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
                  Tensor& out) override {
@@ -91,8 +92,9 @@ class MeteredBackend final : public Backend {
   void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) override {
     inner_->rms_norm(x, gain, eps, out);
   }
-  void channel_norm(const Tensor& x, const Tensor& gain, Activation act, Tensor& out) override {
-    inner_->channel_norm(x, gain, act, out);
+  void channel_norm(const Tensor& x, const Tensor& gain, Activation act, int border,
+                    Tensor& out) override {
+    inner_->channel_norm(x, gain, act, border, out);
   }
   void gate_add(const Tensor& x, const Tensor& y, const Tensor& gate, Tensor& out) override {
     inner_->gate_add(x, y, gate, out);
@@ -104,7 +106,9 @@ class MeteredBackend final : public Backend {
   void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) override {
     inner_->rope(x, cos, sin, out);
   }
-  void upsample2x(const Tensor& x, Tensor& out) override { inner_->upsample2x(x, out); }
+  void upsample2x(const Tensor& x, int border, Tensor& out) override {
+    inner_->upsample2x(x, border, out);
+  }
   void linear_combination(std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, Tensor& out) override {
     inner_->linear_combination(coefficients, inputs, out);

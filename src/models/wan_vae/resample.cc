@@ -7,12 +7,6 @@
 namespace mxdit::wan_vae {
 namespace {
 
-Conv3dParams same_size() {
-  Conv3dParams params;
-  params.pad_top = params.pad_bottom = params.pad_left = params.pad_right = 1;
-  return params;
-}
-
 // ZeroPad2d((0, 1, 0, 1)) and a stride of two.
 Conv3dParams halving() {
   Conv3dParams params;
@@ -28,9 +22,9 @@ Upsample Upsample::load(const ModelSource& source, const std::string& name, cons
   Upsample layer;
   layer.backend_ = source.backend;
   if (spec.temporal)
-    layer.time_conv_ = CausalConv::load(source, name + ".time_conv", 2 * channels, channels, 1);
+    layer.time_conv_ = CausalConv::load(source, name + ".time_conv", 2 * channels, channels, 1, 0);
   layer.conv_ =
-      PlaneConv::load(source, name + ".resample.1", spec.next_channels, channels, same_size());
+      PlaneConv::load(source, name + ".resample.1", spec.next_channels, channels, {});
   return layer;
 }
 
@@ -50,7 +44,7 @@ Tensor Upsample::in_time(Tensor frame, State& state) const {
 }
 
 Tensor Upsample::in_space(Tensor frame) const {
-  frame = ops::upsample2x(*backend_, frame);
+  frame = ops::upsample2x(*backend_, frame, kBorder);
   return conv_.forward(frame);
 }
 
@@ -58,10 +52,9 @@ Downsample Downsample::load(const ModelSource& source, const std::string& name,
                             const StageSpec& spec) {
   const int64_t channels = spec.out_channels;
   Downsample layer;
-  layer.backend_ = source.backend;
   layer.conv_ = PlaneConv::load(source, name + ".resample.1", channels, channels, halving());
   if (spec.temporal)
-    layer.time_conv_ = CausalConv::load(source, name + ".time_conv", channels, channels, 1);
+    layer.time_conv_ = CausalConv::load(source, name + ".time_conv", channels, channels, 1, 0);
   return layer;
 }
 
@@ -76,7 +69,7 @@ std::optional<Tensor> Downsample::forward(Tensor frame, State& state) const {
     return out;
   }
   const bool first = history.count() == 0;
-  history.push(*backend_, frame);
+  history.push(frame);
   if (first) return frame;
   return std::nullopt;
 }

@@ -43,7 +43,6 @@ class Downsample {
   std::optional<Tensor> forward(Tensor frame, State& state) const;
 
  private:
-  Backend* backend_ = nullptr;
   PlaneConv conv_;
   std::optional<CausalConv> time_conv_;
 };

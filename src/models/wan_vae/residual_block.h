@@ -21,7 +21,6 @@ class ResidualBlock {
   Tensor forward(Tensor frame, State& state) const;
 
  private:
-  Backend* backend_ = nullptr;
   ChannelNorm norm1_, norm2_;
   CausalConv conv1_, conv2_;
   std::optional<PointwiseConv> shortcut_;

@@ -161,14 +161,15 @@ void copy(const CopyArgs& args, int64_t begin, int64_t end) noexcept {
 
 void upsample2x(const UpsampleArgs& args, int64_t begin, int64_t end) noexcept {
   const int64_t pixel = args.pixel_bytes, row_bytes = 2 * args.width * pixel;
+  const int64_t line = args.out_line_bytes;
   for (int64_t row = begin; row < end; ++row) {
     const char* in = static_cast<const char*>(args.x) + row * args.width * pixel;
-    char* out = static_cast<char*>(args.out) + 2 * row * row_bytes;
+    char* out = static_cast<char*>(args.out) + 2 * row * line;
     for (int64_t x = 0; x < args.width; ++x) {
       std::memcpy(out + 2 * x * pixel, in + x * pixel, static_cast<size_t>(pixel));
       std::memcpy(out + (2 * x + 1) * pixel, in + x * pixel, static_cast<size_t>(pixel));
     }
-    std::memcpy(out + row_bytes, out, static_cast<size_t>(row_bytes));
+    std::memcpy(out + line, out, static_cast<size_t>(row_bytes));
   }
 }
 
