@@ -36,6 +36,21 @@ MXDIT_INLINE F root(F a) {
   return _mm256_sqrt_ps(a);
 }
 
+// NaN stays.
+MXDIT_INLINE F clamp(F x, float least, float most) {
+  return _mm256_min_ps(splat(most), _mm256_max_ps(splat(least), x));
+}
+// a 2^n for whole n: in two halves, so that results may be subnormal or infinite.
+MXDIT_INLINE F times_power_of_two(F a, F n) {
+  const I whole = __builtin_convertvector(n, I), half = whole >> 1;
+  return a * (F)((half + 127) << 23) * (F)((whole - half + 127) << 23);
+}
+// 1 / a for a >= 1; 0 from 2^125 on.
+MXDIT_INLINE F reciprocal_or_zero(F a) {
+  const F quotient = 1.0f / a;
+  return a >= 0x1p125f ? splat(0.0f) : quotient;
+}
+
 template <Element T>
 MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
   return lanes == kWidth ? load8<T>(data, index) : load8_some<T>(data, index, lanes);

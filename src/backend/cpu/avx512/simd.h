@@ -36,6 +36,22 @@ MXDIT_INLINE F root(F a) {
   return _mm512_sqrt_ps(a);
 }
 
+// NaN stays.
+MXDIT_INLINE F clamp(F x, float least, float most) {
+  return _mm512_min_ps(splat(most), _mm512_max_ps(splat(least), x));
+}
+// a 2^n for whole n, subnormal and infinite results included.
+MXDIT_INLINE F times_power_of_two(F a, F n) {
+  return _mm512_scalef_ps(a, n);
+}
+// 1 / a for a >= 1, one unit in the last place off at most; 0 from 2^125 on.
+MXDIT_INLINE F reciprocal_or_zero(F a) {
+  const F guess = _mm512_rcp14_ps(a);
+  const F better = _mm512_mul_ps(guess, _mm512_fnmadd_ps(a, guess, splat(2.0f)));
+  // NaN is kept: only what compares as large becomes zero.
+  return _mm512_mask_mov_ps(better, _mm512_cmp_ps_mask(a, splat(0x1p125f), _CMP_GE_OQ), splat(0.0f));
+}
+
 MXDIT_INLINE F join(F8 low, F8 high) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
