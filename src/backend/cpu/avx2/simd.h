@@ -35,6 +35,11 @@ MXDIT_INLINE F maximum(F a, F b) {
 MXDIT_INLINE F root(F a) {
   return _mm256_sqrt_ps(a);
 }
+// a * 2^n for a near 1, in two halves so that results may be subnormal or infinite.
+MXDIT_INLINE F scale_by_power(F a, I n) {
+  const I half = n >> 1;
+  return a * (F)((half + 127) << 23) * (F)((n - half + 127) << 23);
+}
 
 template <Element T>
 MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
