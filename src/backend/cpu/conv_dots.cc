@@ -9,9 +9,9 @@ namespace {
 constexpr int64_t kStepElements = kDotStep / 2;  // of bf16
 constexpr int64_t kPixelBytes = 2;               // of one channel
 
-// A chunk's pixels of one panel take about half of L1. A task's sums and the weights of one chunk
+// A chunk's pixels of one panel take less than half of L1. A task's sums and the weights of one chunk
 // for its output channels share L2 with the lines it reads.
-constexpr int64_t kChunkBytes = 28 << 10;
+constexpr int64_t kChunkBytes = 20 << 10;
 constexpr int64_t kTaskPanels = 16;  // of pixels
 constexpr int64_t kTaskColumns = 6;  // panels of output channels
 

@@ -35,7 +35,6 @@ MXDIT_INLINE F maximum(F a, F b) {
 MXDIT_INLINE F root(F a) {
   return _mm256_sqrt_ps(a);
 }
-
 // NaN stays.
 MXDIT_INLINE F clamp(F x, float least, float most) {
   return _mm256_min_ps(splat(most), _mm256_max_ps(splat(least), x));

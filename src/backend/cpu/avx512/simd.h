@@ -35,7 +35,6 @@ MXDIT_INLINE F maximum(F a, F b) {
 MXDIT_INLINE F root(F a) {
   return _mm512_sqrt_ps(a);
 }
-
 // NaN stays.
 MXDIT_INLINE F clamp(F x, float least, float most) {
   return _mm512_min_ps(splat(most), _mm512_max_ps(splat(least), x));
@@ -56,6 +55,27 @@ MXDIT_INLINE F join(F8 low, F8 high) {
   return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
 }
 
+MXDIT_INLINE __mmask16 first_lanes(int64_t lanes) {
+  return static_cast<__mmask16>((1u << lanes) - 1u);
+}
+
+// bf16 as fp32.
+MXDIT_INLINE F widen_bf16(__m256i codes) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(codes), 16));
+}
+
+// Rounds to nearest even; NaN stays NaN (made quiet).
+MXDIT_INLINE __m256i narrow_bf16(F value) {
+  const __m512i bits = _mm512_castps_si512(value);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded =
+      _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
+  const __m512i chosen =
+      _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
+  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16));
+}
+
 template <Element T>
 inline F load_some(const void* data, int64_t index, int64_t lanes) {
   alignas(64) char buffer[64] = {};
@@ -66,35 +86,32 @@ inline F load_some(const void* data, int64_t index, int64_t lanes) {
 
 template <Element T>
 MXDIT_INLINE F load(const void* data, int64_t index, int64_t lanes) {
-  if (lanes != kWidth) return load_some<T>(data, index, lanes);
-  if constexpr (T == Element::f32)
-    return load_floats(reinterpret_cast<const float*>(address<T>(data, index)));
-  if constexpr (T == Element::bf16) {
-    const auto* at = reinterpret_cast<const __m256i*>(address<T>(data, index));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(at)), 16));
+  const char* at = address<T>(data, index);
+  if constexpr (T == Element::f32) {
+    if (lanes == kWidth) return load_floats(reinterpret_cast<const float*>(at));
+    return _mm512_maskz_loadu_ps(first_lanes(lanes), at);
   }
+  if constexpr (T == Element::bf16) {
+    if (lanes == kWidth)
+      return widen_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+    return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(lanes), at));
+  }
+  if (lanes != kWidth) return load_some<T>(data, index, lanes);
   return join(load8<T>(data, index), load8<T>(data, index + 8));
-}
-
-// As narrow_bf16, sixteen lanes.
-MXDIT_INLINE __m256i narrow16(F value) {
-  const __m512i bits = _mm512_castps_si512(value), one = _mm512_set1_epi32(1);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
-  const __m512i rounded =
-      _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-  const __mmask16 is_nan = _mm512_cmp_ps_mask(value, value, _CMP_UNORD_Q);
-  const __m512i chosen =
-      _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
-  return _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16));
 }
 
 template <Element T>
 MXDIT_INLINE void store(void* data, int64_t index, F value, int64_t lanes) {
-  if constexpr (T == Element::bf16) {
-    if (lanes == kWidth)
-      return _mm256_storeu_si256(
-          reinterpret_cast<__m256i*>(static_cast<char*>(data) + index * Bytes<T>::value),
-          narrow16(value));
+  if constexpr (T == Element::f32 || T == Element::bf16) {
+    char* at = static_cast<char*>(data) + index * Bytes<T>::value;
+    if constexpr (T == Element::f32) {
+      if (lanes == kWidth) return store_floats(reinterpret_cast<float*>(at), value);
+      return _mm512_mask_storeu_ps(at, first_lanes(lanes), value);
+    } else {
+      const __m256i codes = narrow_bf16(value);
+      if (lanes == kWidth) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), codes);
+      return _mm256_mask_storeu_epi16(at, first_lanes(lanes), codes);
+    }
   }
   const F8 low = _mm512_castps512_ps256(value), high = _mm512_extractf32x8_ps(value, 1);
   if (lanes == kWidth) {
