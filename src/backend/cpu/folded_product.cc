@@ -102,18 +102,19 @@ class FoldedLeft : public PackedOperand {
 
   bool pack(const DotRange& block) {
     packed_rows_ = block.count;
-    const DotKernels& kernels = machine_.kernels.dots;
-    std::atomic<bool> foldable = true;
+    std::atomic<bool> foldable = true, has_extra = false;
     machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t panel = begin; panel < end; ++panel) {
         const DotRange part = block.part(panel * kDotRows);
         int64_t& extra = extra_steps_[static_cast<size_t>(panel)];
-        extra = survey_.look(kernels, block.origin + part.first, part.count, 0, plan_.k, panel,
-                             panels_);
+        extra = survey_.look(machine_.kernels.dots, block.origin + part.first, part.count, 0,
+                             plan_.k, panel, panels_);
         if (extra < 0) foldable = false;
+        if (extra > 0) has_extra = true;
+        if (extra == 0) fold(block, panel, nullptr);
       }
     });
-    if (foldable) fold(block);
+    if (foldable && has_extra) fold_panels_with_extra(block);
     return foldable;
   }
 
@@ -128,23 +129,25 @@ class FoldedLeft : public PackedOperand {
   }
 
  private:
-  void fold(const DotRange& block) {
-    int64_t total = 0;
-    for (int64_t panel = 0; panel < block.panels(); ++panel) {  // counts become positions
-      const int64_t steps = extra_steps_[static_cast<size_t>(panel)];
-      extra_steps_[static_cast<size_t>(panel)] = total;
-      total += steps;
-    }
-    extra_ = machine_.memory.allocate(static_cast<size_t>(total * kDotStepBytes));
+  void fold(const DotRange& block, int64_t panel, uint8_t* extra) {
+    const DotRange part = block.part(panel * kDotRows);
+    survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k, panel,
+                 panels_, Side::left,
+                 static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes(), kPieceBytes,
+                 extra);
+  }
+
+  // Where the levels above 0 go is known when all panels have been looked at.
+  void fold_panels_with_extra(const DotRange& block) {
+    std::vector<int64_t> position(static_cast<size_t>(block.panels() + 1));
+    for (size_t panel = 0; panel + 1 < position.size(); ++panel)
+      position[panel + 1] = position[panel] + extra_steps_[panel];
+    extra_ = machine_.memory.allocate(static_cast<size_t>(position.back() * kDotStepBytes));
     machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t panel = begin; panel < end; ++panel) {
-        const DotRange part = block.part(panel * kDotRows);
-        survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k,
-                     panel, panels_, Side::left,
-                     static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes(),
-                     kPieceBytes,
-                     static_cast<uint8_t*>(extra_->data()) +
-                         extra_steps_[static_cast<size_t>(panel)] * kDotStepBytes);
+        const size_t i = static_cast<size_t>(panel);
+        if (extra_steps_[i] > 0)
+          fold(block, panel, static_cast<uint8_t*>(extra_->data()) + position[i] * kDotStepBytes);
       }
     });
   }
