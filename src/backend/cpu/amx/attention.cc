@@ -10,7 +10,7 @@
 // The softmax needs no running maximum. Weights are bf16, which has fp32's range, so a reference r
 // for each row that is merely near its maximum serves as well: it starts as the maximum over the first
 // 32 keys. Where the sum of a row's weights passes 2^40, the chunk is done again with the row's
-// maximum as its reference, and what was summed before is scaled by a power of two.
+// maximum as its reference, and what was summed before is scaled.
 #include "backend/cpu/amx/attention.h"
 
 #include <immintrin.h>
@@ -30,19 +30,21 @@ namespace {
 constexpr int64_t kTileBytes = kDotStepBytes / 2;
 constexpr int kRows = 32;
 constexpr float kLargestSum = 0x1p40f;
+constexpr float kHugeLogit = 0x1p18f;  // fp32 has 6 bits of fraction left
 
 MXDIT_INLINE __mmask32 first_elements(int64_t count) {
   return count >= 32 ? ~0u : (1u << count) - 1u;
 }
 
 // Sums of weights, 16 lanes a row.
-struct Sums {
+struct alignas(64) Sums {
   float lanes[kRows * 16];
 };
 
 // What a query panel keeps from chunk to chunk; its sums of products follow all of them.
 struct alignas(64) PanelState {
   float reference[kRows];
+  bool huge;  // a reference is beyond kHugeLogit: every chunk goes through repeat()
   Sums sums[2];  // before the chunk and with it, in turn, so that a chunk can be done again
 };
 
@@ -76,11 +78,20 @@ struct Softmax {
     return _mm512_maskz_scalef_ps(mask, p, t);
   }
 
+  // The reference is a product rounded; what an exact product differs from it by is negligible in a
+  // logit unless that is huge.
+  template <bool huge>
+  static MXDIT_INLINE __m512 logit(const float* score, __m512 scale, __m512 origin) {
+    const __m512 s = _mm512_load_ps(score);
+    if constexpr (huge) return _mm512_sub_ps(_mm512_mul_ps(s, scale), origin);
+    return _mm512_fmsub_ps(s, scale, origin);
+  }
+
+  template <bool huge = false>
   MXDIT_INLINE void row(int r) const {
     const float* s = scores + r * kDotRows;
     const __m512 origin = _mm512_set1_ps(reference[r]);
-    const __m512 t0 = _mm512_fmsub_ps(_mm512_load_ps(s), scale, origin);
-    const __m512 t1 = _mm512_fmsub_ps(_mm512_load_ps(s + 16), scale, origin);
+    const __m512 t0 = logit<huge>(s, scale, origin), t1 = logit<huge>(s + 16, scale, origin);
     const __m512i w0 = _mm512_castps_si512(exp2_for_cut(low, t0));
     const __m512i w1 = _mm512_castps_si512(exp2_for_cut(high, t1));
     // (w1 & 0xffff0000) | (w0 >> 16)
@@ -91,9 +102,6 @@ struct Softmax {
     // The divisor is the sum of the rounded weights: then they add up to 1.
     const __m512 sum = _mm512_dpbf16_ps(_mm512_load_ps(before + r * 16), (__m512bh)dots, (__m512bh)ones);
     _mm512_store_ps(sums + r * 16, sum);
-  }
-  MXDIT_INLINE void rows(int first) const {
-    for (int r = first; r < kRows; ++r) row(r);
   }
 };
 
@@ -133,6 +141,7 @@ struct Product {
 struct Nothing {
   MXDIT_INLINE void behind_first(int) {}
   MXDIT_INLINE void behind_later() {}
+  MXDIT_INLINE void run_all() {}
   MXDIT_INLINE void finish() {}
 };
 
@@ -141,7 +150,7 @@ struct Nothing {
 constexpr int kEarlyRows = kRows - 8;
 struct Rows {
   const Softmax before, now;
-  const bool any_before;
+  bool any_before;
   const int end;       // kEarlyRows, or all
   const int fast_end;  // up to here two rows at a time
   int row = 0;
@@ -156,6 +165,12 @@ struct Rows {
     now.row(row++);
     if (row < fast_end) now.row(row++);
   }
+  MXDIT_INLINE void run_all() {
+    if (any_before)
+      for (int r = kEarlyRows; r < kRows; ++r) before.row(r);
+    any_before = false;
+    finish();
+  }
   MXDIT_INLINE void finish() {
     for (; row < end; ++row) now.row(row);
     __asm__ volatile("" ::: "memory");  // weights are in memory
@@ -167,9 +182,9 @@ template <bool accumulate, bool all, typename Work>
 MXDIT_INLINE void run_product(const Product& p, int64_t steps, Work work) {
   const uint8_t *a = p.left, *b = p.right;
   __asm__ volatile("" ::: "memory");
-  if (all && steps == 1) {
+  if (all && steps <= 2) {  // the first step needs rows of the step before already
     store_tiles(p.before);
-    work.finish();
+    work.run_all();
   }
   _tile_loadd(4, a, kDotStep);
   _tile_loadd(6, b, kDotStep);
@@ -187,6 +202,7 @@ MXDIT_INLINE void run_product(const Product& p, int64_t steps, Work work) {
   MXDIT_TURN_OVER(3);
   _tile_dpbf16ps(3, 5, 7);
   work.behind_first(3);
+  __asm__ volatile("" ::: "memory");  // so are these weights
 #pragma GCC unroll 8
   for (int64_t s = 1; s < steps; ++s) {
     a += kDotStepBytes;
@@ -235,8 +251,7 @@ struct Chunk {
   const uint8_t *keys, *values;
   int64_t key_count;  // 1 .. kChunkKeys
   PanelState* state;
-  const float* sums_before;
-  float* sums;
+  float *sums_before, *sums;
   float* products;  // [steps] blocks
 
   int64_t key_steps() const { return (key_count + kKeyStep - 1) / kKeyStep; }
@@ -352,10 +367,15 @@ class Task {
     multiply_scores(args_.queries + panel * panel_bytes(), args_.keys, scores);
     const __mmask16 low = keys_from(0, args_.key_count), high = keys_from(16, args_.key_count);
     for (int r = 0; r < kRows; ++r)
-      states_[panel].reference[r] = maximum_of(scores + r * kDotRows, scale_, low, high);
+      set_reference(states_[panel], r, maximum_of(scores + r * kDotRows, scale_, low, high));
+  }
+  static void set_reference(PanelState& state, int r, float value) {
+    state.reference[r] = value;
+    state.huge |= value != -FLT_MAX && std::fabs(value) > kHugeLogit;
   }
 
   static bool sums_fit(const Chunk& chunk) {
+    if (chunk.state->huge) return false;
     __m512 largest = _mm512_setzero_ps();  // the second operand wins over NaN
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r)
@@ -378,22 +398,23 @@ class Task {
       }
       raise_reference(chunk, r, maximum);
     }
-    for (int64_t k = 0; k < steps; ++k) softmax_of(chunk, k, scratch_.all_scores[k]).rows(0);
+    for (int64_t k = 0; k < steps; ++k) {
+      const Softmax softmax = softmax_of(chunk, k, scratch_.all_scores[k]);
+      for (int r = 0; r < kRows; ++r) softmax.row<true>(r);
+    }
     before_ = scratch_.scores[0];
   }
 
-  // Scales what row r has summed to its new reference: exactly, or to zero.
+  // Scales what row r has summed to its new reference.
   void raise_reference(const Chunk& chunk, int r, float maximum) const {
     const float old = chunk.state->reference[r];
     if (!(maximum > old)) return;
-    const float rise = std::ceil(maximum - old);
-    const bool far = !(rise < 1024.0f);
-    chunk.state->reference[r] = far ? maximum : old + rise;
-    const __m512 power = _mm512_set1_ps(far ? -1024.0f : -rise);
-    const auto scale = [power](float* lanes) {
-      _mm512_store_ps(lanes, _mm512_scalef_ps(_mm512_load_ps(lanes), power));
+    set_reference(*chunk.state, r, maximum);
+    const __m512 factor = _mm512_set1_ps(std::exp2(old - maximum));
+    const auto scale = [factor](float* lanes) {
+      _mm512_store_ps(lanes, _mm512_mul_ps(_mm512_load_ps(lanes), factor));
     };
-    scale(const_cast<float*>(chunk.sums_before) + r * 16);
+    scale(chunk.sums_before + r * 16);
     for (int64_t d = 0; d < args_.steps; ++d) {
       scale(chunk.products + d * kDotBlock + r * kDotRows);
       scale(chunk.products + d * kDotBlock + r * kDotRows + 16);
