@@ -82,9 +82,9 @@ void add_convs(std::vector<Case>& cases) {
     cases.push_back(conv_case({2, 4, 70, 40, 130, 3, 3, 3, x, x, 0, causal}));
     cases.push_back(conv_case({1, 6, 5, 4, 1, 2, 2, 3, x, x, 1, {.pad_top = 2, .pad_right = 3}}));
   }
-  // Products of dots: panels that end in a line, behind it and behind the frame; frames smaller than
-  // one; lines of taps that are and are not whole steps; channels behind the last of a panel; more
-  // than one task.
+  // Products of dots: panels that end in a line, behind it and behind the frame; frames smaller
+  // than one; lines of taps that are and are not whole steps; channels behind the last of a panel;
+  // more than one task.
   constexpr DType kX = DType::bf16;
   const Conv3dParams zeros = {.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1,
                               .zero_frames = 3};
@@ -99,7 +99,8 @@ void add_convs(std::vector<Case>& cases) {
   cases.push_back(conv_case({2, 3, 33, 33, 31, 1, 1, 1, kX, kX, 0, {.stride_h = 3}}));
   cases.push_back(conv_case({2, 35, 75, 32, 32, 1, 3, 3, kX, kX, 0, strided}));
   cases.push_back(conv_case({1, 9, 21, 32, 40, 1, 3, 3, kX, kX, 0, strided}));
-  cases.push_back(conv_case({1, 12, 37, 22, 9, 2, 2, 4, kX, kX, 2, {.stride_t = 2, .stride_w = 3}}));
+  const Conv3dParams thirds = {.stride_t = 2, .stride_w = 3};
+  cases.push_back(conv_case({1, 12, 37, 22, 9, 2, 2, 4, kX, kX, 2, thirds}));
   cases.push_back(conv_case({1, 30, 34, 32, 300, 1, 3, 3, kX, kX, 0, same}));
 }
 

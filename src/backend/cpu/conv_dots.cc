@@ -9,11 +9,11 @@ namespace {
 constexpr int64_t kStepElements = kDotStep / 2;  // of bf16
 constexpr int64_t kPixelBytes = 2;               // of one channel
 
-// A chunk's pixels of one panel take less than half of L1. A task's sums and the weights of one chunk
-// for its output channels share L2 with the lines it reads.
+// A chunk's pixels of one panel take less than half of L1. A task's sums and the weights of one
+// chunk for its output channels share L2 with the lines it reads.
 constexpr int64_t kChunkBytes = 20 << 10;
 constexpr int64_t kTaskPanels = 16;  // of pixels
-constexpr int64_t kTaskColumns = 6;  // panels of output channels
+constexpr int64_t kTaskColumns = 12;  // panels of output channels
 
 int64_t blocks(int64_t count, int64_t block) {
   return (count + block - 1) / block;
@@ -29,9 +29,9 @@ Element element_of_weight(DType type) {
 bool DotFilter::takes(const KernelTable& kernels, const Tensor& weight, DType input) {
   const bool exact = weight.dtype() == DType::bf16 || weight.dtype() == DType::f8_e4m3 ||
                      weight.dtype() == DType::f8_e5m2;
-  return input == DType::bf16 && exact && kernels.dots.multiply != nullptr &&
-         kernels.matrix.nr == kDotRows && weight.dim(1) * weight.dim(4) >= kStepElements &&
-         weight.dim(0) > 0;
+  return input == DType::bf16 && exact && weight.elements() > 0 &&
+         weight.dim(1) * weight.dim(4) >= kStepElements && kernels.dots.multiply != nullptr &&
+         kernels.matrix.nr == kDotRows;
 }
 
 DotFilter::DotFilter(const KernelTable& kernels, ThreadPool& threads, MemoryPool& memory,
@@ -45,8 +45,12 @@ DotFilter::DotFilter(const KernelTable& kernels, ThreadPool& threads, MemoryPool
   const int64_t steps = chunks_.back().first_step + chunks_.back().steps();
   storage_ = memory.allocate(static_cast<size_t>(steps * panels() * kDotStepBytes));
   threads.parallel_for(static_cast<int64_t>(chunks_.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      pack_chunk(kernels, weight, chunks_[static_cast<size_t>(i)]);
+    for (int64_t i = begin; i < end; ++i) {
+      const Chunk& chunk = chunks_[static_cast<size_t>(i)];
+      pack_chunk(kernels, weight, chunk,
+                 static_cast<uint8_t*>(storage_->data()) +
+                     chunk.first_step * panels() * kDotStepBytes);
+    }
   });
 }
 
@@ -71,41 +75,45 @@ void DotFilter::cut_chunks() {
   }
 }
 
-// Gathers the weights of the steps from [Cout, Cin, kt, kh, kw] before packing them.
-void DotFilter::pack_chunk(const KernelTable& kernels, const Tensor& weight,
-                           const Chunk& chunk) const {
-  const auto element = static_cast<int64_t>(element_size(weight.dtype()));
+// The weights of one output channel for the steps of a chunk, side by side; `row` is zero.
+void DotFilter::gather_row(const Tensor& weight, const Chunk& chunk, int64_t channel_out,
+                           uint8_t* row) const {
+  const size_t element = element_size(weight.dtype());
   const auto* stored = static_cast<const uint8_t*>(weight.data());
-  const int64_t row_elements = chunk.steps() * kStepElements;
-  std::vector<uint8_t> rows(static_cast<size_t>(kDotRows * row_elements * element));
-  std::vector<const void*> pointers;
-  for (int64_t r = 0; r < kDotRows; ++r) pointers.push_back(&rows[static_cast<size_t>(r * row_elements * element)]);
-  for (int64_t panel = 0; panel < panels(); ++panel) {
-    const int64_t count = std::min(kDotRows, out_ - panel * kDotRows);
-    std::fill(rows.begin(), rows.end(), uint8_t{0});
-    for (int64_t r = 0; r < count; ++r) {
-      int64_t covered = 0;
-      for (int64_t s = 0; s < chunk.steps(); ++s) {
-        const int64_t line = chunk.taps[static_cast<size_t>(s)];
-        const int64_t first = chunk.runs[static_cast<size_t>(s)];
-        if (first == 0) covered = 0;
-        for (int64_t i = std::max<int64_t>(0, covered - first); i < kStepElements; ++i) {
-          const int64_t channel = (first + i) % channels_, dx = (first + i) / channels_;
-          const int64_t from =
-              ((((panel * kDotRows + r) * channels_ + channel) * kt_ + chunk.dt) * kh_ + line) * kw_ + dx;
-          std::memcpy(&rows[static_cast<size_t>((r * row_elements + s * kStepElements + i) * element)],
-                      stored + from * element, static_cast<size_t>(element));
-        }
-        covered = first + kStepElements;
-      }
+  int64_t covered = 0;  // of the line of taps
+  for (size_t s = 0; s < chunk.taps.size(); ++s, row += kStepElements * element) {
+    const int64_t first = chunk.runs[s];
+    if (first == 0) covered = 0;
+    for (int64_t i = std::max<int64_t>(0, covered - first); i < kStepElements; ++i) {
+      const int64_t in = (first + i) % channels_, dx = (first + i) / channels_;
+      const int64_t plane = ((channel_out * channels_ + in) * kt_ + chunk.dt) * kh_;
+      const int64_t from = (plane + chunk.taps[s]) * kw_ + dx;
+      std::memcpy(row + static_cast<size_t>(i) * element,
+                  stored + static_cast<size_t>(from) * element, element);
     }
+    covered = first + kStepElements;
+  }
+}
+
+void DotFilter::pack_chunk(const KernelTable& kernels, const Tensor& weight, const Chunk& chunk,
+                           uint8_t* out) const {
+  const size_t row_bytes =
+      static_cast<size_t>(chunk.steps() * kStepElements) * element_size(weight.dtype());
+  std::vector<uint8_t> rows(kDotRows * row_bytes);
+  std::vector<const void*> pointers;
+  for (size_t r = 0; r < kDotRows; ++r) pointers.push_back(&rows[r * row_bytes]);
+  for (int64_t panel = 0; panel < panels(); ++panel) {
+    const int64_t first = panel * kDotRows, count = std::min(kDotRows, out_ - first);
+    std::fill(rows.begin(), rows.end(), uint8_t{0});
+    for (int64_t r = 0; r < count; ++r)
+      gather_row(weight, chunk, first + r, &rows[static_cast<size_t>(r) * row_bytes]);
     kernels.dots.pack({.rows = pointers.data(),
                        .count = count,
                        .offset = 0,
-                       .k = row_elements,
+                       .k = chunk.steps() * kStepElements,
                        .type = element_of_weight(weight.dtype()),
                        .side = Side::right,
-                       .out = const_cast<uint8_t*>(right(chunk, panel))});
+                       .out = out + panel * chunk.steps() * kDotStepBytes});
   }
 }
 
@@ -321,7 +329,10 @@ void convolve_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& 
     plans.push_back(plan_frame(filter, frames, t * params.stride_t));
   const int64_t column_tasks = blocks(filter.panels(), kTaskColumns);
   const int64_t task_columns = blocks(filter.panels(), column_tasks);
-  const int64_t bands = blocks(grid.panels(), kTaskPanels);
+  // Bands of nearly equal work for all threads.
+  const int64_t threads_used = std::min<int64_t>(threads.size(), grid.panels());
+  const int64_t bands =
+      blocks(blocks(grid.panels(), kTaskPanels), threads_used) * threads_used;
   const int64_t band_panels = blocks(grid.panels(), bands);
   const int64_t frame_tasks = bands * column_tasks;
   const int64_t product_floats = band_panels * task_columns * kDotBlock;

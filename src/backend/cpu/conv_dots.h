@@ -1,10 +1,13 @@
 // conv3d in bf16 as a product of dots whose left panels are the frames themselves.
 //
-// A frame is a padded, channels-last image, so 32 output pixels of a line read, for every tap and 32
-// channels, 32 rows of 64 bytes at a fixed distance: one step of an unpacked left panel. Panels may
-// run over the end of a line; what is computed between two lines is thrown away. The taps of one
-// line are one run of kw * channels elements, cut into steps; a last one that is not whole begins
-// earlier and has zeros for what is already covered.
+// A frame is a padded, channels-last image, so 32 output pixels of a line read, for every tap and
+// 32 channels, 32 rows of 64 bytes at a fixed distance: one step of an unpacked left panel. Panels
+// may run over the end of a line; what is computed between two lines is thrown away. The taps of
+// one line are one run of kw * channels elements, cut into steps; a last one that is not whole
+// begins earlier and has zeros for what is already covered.
+//
+// Sums are fp32 in the order of the steps, whatever the threads; steps of frames of zeros are left
+// out. With weights of 8 bits per element the dots take 2 bytes.
 #pragma once
 
 #include <memory>
@@ -50,7 +53,10 @@ class DotFilter {
 
  private:
   void cut_chunks();
-  void pack_chunk(const KernelTable& kernels, const Tensor& weight, const Chunk& chunk) const;
+  void gather_row(const Tensor& weight, const Chunk& chunk, int64_t channel_out,
+                  uint8_t* row) const;
+  void pack_chunk(const KernelTable& kernels, const Tensor& weight, const Chunk& chunk,
+                  uint8_t* out) const;
 
   int64_t out_, channels_, kt_, kh_, kw_;
   std::vector<Chunk> chunks_;

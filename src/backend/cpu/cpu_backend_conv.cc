@@ -1,5 +1,5 @@
-// conv3d: in bf16 on the dots of conv_dots.h where the table has them, else as an fp32 product whose
-// left rows are gathered from the frames while they are packed.
+// conv3d: in bf16 on the dots of conv_dots.h where the table has them, else as an fp32 product
+// whose left rows are gathered from the frames while they are packed.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -137,9 +137,11 @@ DotFrames pad_frames(ThreadPool& threads, const DotFrames& in, const Conv3dParam
 
 std::vector<const uint8_t*> list_frames(std::span<const Tensor> clips, int zero_frames) {
   std::vector<const uint8_t*> frames(static_cast<size_t>(zero_frames), nullptr);
-  for (const Tensor& clip : clips)
+  for (const Tensor& clip : clips) {
+    const int64_t frame_bytes = clip.dim(1) * line_bytes(clip);
     for (int64_t t = 0; t < clip.dim(0); ++t)
-      frames.push_back(static_cast<const uint8_t*>(clip.data()) + t * clip.dim(1) * line_bytes(clip));
+      frames.push_back(static_cast<const uint8_t*>(clip.data()) + t * frame_bytes);
+  }
   return frames;
 }
 

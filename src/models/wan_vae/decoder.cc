@@ -21,7 +21,8 @@ Decoder Decoder::load(const ModelSource& source, const Config& config) {
   }
   const int64_t last = specs.back().next_channels;
   decoder.norm_out_ = ChannelNorm::load(source, "decoder.norm_out", 4, last, Activation::silu);
-  decoder.conv_out_ = CausalConv::load(source, "decoder.conv_out", config.out_channels, last, 3, kBorder);
+  decoder.conv_out_ =
+      CausalConv::load(source, "decoder.conv_out", config.out_channels, last, 3, kBorder);
   return decoder;
 }
 

@@ -118,7 +118,8 @@ DecodeMemory estimate_decode_memory(const Config& config, const Shape& latents,
       fail(ErrorKind::usage, "[models] VAE decode: expected extents from 1 to ", kMaxExtent,
            ", got ", latents);
   const TileGrid grid = decode_grid(latents[3], latents[4], tiling, config.scale_spatial);
-  const FrameSize size = {as_double(largest_tile(grid.rows)), as_double(largest_tile(grid.columns))};
+  const FrameSize size = {as_double(largest_tile(grid.rows)),
+                          as_double(largest_tile(grid.columns))};
   const auto element = static_cast<double>(element_size(compute));
   const bool later = latents[2] > 1;
   DecodeMemory memory;
