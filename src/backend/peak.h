@@ -8,8 +8,10 @@
 namespace mxdit {
 
 struct PeakRate {
-  std::string isa;                   // the instructions: "avx512", "amx"
-  std::string type;                  // of the factors: "fp32", "bf16", "int8"
+  std::string isa;   // the instructions: "avx512", "amx"
+  // Of the factors: "fp32", "bf16", "int8"; "bf16, zeros" where all of them are zeros, which lets a
+  // processor that watches its power clock higher than real data do.
+  std::string type;
   double operations_per_second = 0;  // two per multiply-add, all threads together
   int threads = 0;
 };
