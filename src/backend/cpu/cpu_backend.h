@@ -43,6 +43,7 @@ class CpuBackend : public Backend {
               const Tensor* bias, const Conv3dParams& params, Tensor& out) override;
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
                  Tensor& out) override;
+  KernelChoice attention_kernel(DType activation, bool bias) const override;
 
   void layer_norm(const Tensor& x, const Tensor* gain, const Tensor* bias, float eps,
                   Tensor& out) override;
