@@ -132,6 +132,8 @@ class Backend {
   // q [B, Sq, H, D], k and v [B, Sk, H, D] -> out [B, Sq, H, D]. Rows without any key give zeros.
   virtual void attention(const Tensor& q, const Tensor& k, const Tensor& v,
                          const AttentionParams& params, Tensor& out) = 0;
+  // With `bias` as AttentionParams has one.
+  virtual KernelChoice attention_kernel(DType activation, bool bias) const = 0;
 
   // Over the last axis C of x [..., C].
   // (x - mean) / sqrt(var + eps) * gain + bias; gain and bias f32 [C] or null.

@@ -1,6 +1,6 @@
-// Attention in bf16 against attention in f32 of the same values, on every kernel table: the mean error
-// of random rows, which the worst case bounds of the case table say little about, and the scores that
-// an online softmax may stumble over.
+// Attention in bf16 against attention in f32 of the same values, on every kernel table: the mean
+// error of random rows, which the worst case bounds of the case table say little about, and the
+// scores that an online softmax may stumble over.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -122,6 +122,13 @@ TEST_P(AttentionTest, KeysBehindTheLengthAreNotLookedAt) {
   const int64_t lengths[] = {259, 33};
   run(0.25f, lengths);
   expect_close();
+}
+
+TEST_P(AttentionTest, NamesItsKernel) {
+  const std::string expected = GetParam() == "amx" ? "bf16 amx" : "fp32 " + GetParam();
+  EXPECT_EQ(backend_->attention_kernel(DType::bf16, false).kernel, expected);
+  EXPECT_EQ(backend_->attention_kernel(DType::f32, false).kernel, "fp32 " + GetParam());
+  EXPECT_EQ(backend_->attention_kernel(DType::bf16, true).kernel, "fp32 " + GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, AttentionTest, ::testing::ValuesIn(runnable_tables()),

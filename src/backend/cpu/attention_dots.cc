@@ -6,7 +6,7 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr int64_t kPackedBytes = int64_t{64} << 20;
-constexpr int64_t kPanelsPerTask = 8;
+constexpr int64_t kPanelsPerTask = 24;
 constexpr int64_t kTasksPerThread = 4;
 constexpr double kLog2E = 1.4426950408889634;
 
@@ -51,7 +51,9 @@ class Attention {
   uint8_t* keys_of(int64_t lane) const {
     return packed_ + (lane - first_lane_) * 2 * chunks_of(keys_) * chunk_bytes();
   }
-  uint8_t* values_of(int64_t lane) const { return keys_of(lane) + chunks_of(keys_) * chunk_bytes(); }
+  uint8_t* values_of(int64_t lane) const {
+    return keys_of(lane) + chunks_of(keys_) * chunk_bytes();
+  }
   int64_t key_count(int64_t lane) const {
     if (params_.kv_length.empty()) return keys_;
     return std::clamp<int64_t>(params_.kv_length[static_cast<size_t>(lane / heads_)], 0, keys_);
@@ -72,7 +74,8 @@ class Attention {
     });
     const int64_t all = blocks(queries_, kDotRows);
     int64_t panels = std::min(all, kPanelsPerTask);
-    while (panels > 1 && count * blocks(all, panels) < kTasksPerThread * threads_.size()) panels /= 2;
+    while (panels > 1 && count * blocks(all, panels) < kTasksPerThread * threads_.size())
+      panels /= 2;
     const int64_t tasks = blocks(all, panels);
     threads_.parallel_for(count * tasks, 1, [&](int64_t begin, int64_t end) {
       const int64_t query_bytes = panels * steps_ * kDotStepBytes;
@@ -160,8 +163,8 @@ class Attention {
 
 }  // namespace
 
-bool takes_dots(const KernelTable& kernels, DType type, const AttentionParams& params) noexcept {
-  return kernels.attention.attend != nullptr && type == DType::bf16 && params.bias == nullptr;
+bool takes_dots(const KernelTable& kernels, DType type, bool bias) noexcept {
+  return kernels.attention.attend != nullptr && type == DType::bf16 && !bias;
 }
 
 void attend_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& memory,

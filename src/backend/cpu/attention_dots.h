@@ -10,10 +10,10 @@ namespace mxdit::cpu {
 
 // bf16 without a bias, where the table has the kernels. Any head dimension: it is filled up with
 // zeros to a multiple of 32.
-bool takes_dots(const KernelTable& kernels, DType type, const AttentionParams& params) noexcept;
+bool takes_dots(const KernelTable& kernels, DType type, bool bias) noexcept;
 
-// As Backend::attention. Keys and values are packed once and shared by all queries, as many heads at
-// a time as fit in 64 MiB.
+// As Backend::attention. Keys and values are packed once and shared by all queries, as many heads
+// at a time as fit in 64 MiB.
 void attend_dots(const KernelTable& kernels, ThreadPool& threads, MemoryPool& memory,
                  const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
                  Tensor& out);

@@ -1,8 +1,9 @@
-// Attention on bf16 operands packed as dots (dot_kernels.h), an online softmax between two products.
-// Rules as in kernel_table.h.
+// Attention on bf16 operands packed as dots (dot_kernels.h), an online softmax between two
+// products. Rules as in kernel_table.h.
 //
-// Queries come in left panels, keys in right ones, each a row of steps of the head dimension. Values are the right operand of the second product, whose k runs over keys: they are
-// cut into chunks of 8 steps of 32 keys,
+// Queries come in left panels, keys in right ones, each a row of steps of the head dimension.
+// Values are the right operand of the second product, whose k runs over keys: they are cut into
+// chunks of 8 steps of 32 keys,
 //   chunk = [steps of the head dimension][8 steps of keys][2 halves][16 dots][16 rows][4 bytes],
 // rows being elements of the head dimension, and dot i of a step holding keys i and i + 16, because
 // two vectors of 16 weights become one of 16 dots by shifting one and masking the other. Keys
@@ -31,11 +32,11 @@ struct AttendArgs {
   const uint8_t* queries;  // left panels
   int64_t panels;
   const uint8_t *keys, *values;
-  int64_t key_count;  // not 0
-  int64_t steps;      // of the head dimension
-  float scale;        // of the products to logits in base 2
-  void* workspace;    // workspace_bytes(panels, steps), 64-byte aligned
-  void* out;          // bf16
+  int64_t key_count;   // not 0
+  int64_t steps;       // of the head dimension
+  float scale;         // of the products to logits in base 2
+  void* workspace;     // workspace_bytes(panels, steps), 64-byte aligned
+  void* out;           // bf16
   int64_t out_stride;  // in elements
   int64_t query_count, dim;
 };

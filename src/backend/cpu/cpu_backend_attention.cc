@@ -9,6 +9,7 @@
 
 #include "backend/cpu/attention_dots.h"
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/isa.h"
 #include "backend/cpu/tile_product.h"
 
 namespace mxdit::cpu {
@@ -189,7 +190,7 @@ class QueryBlock {
 
 void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v,
                            const AttentionParams& params, Tensor& out) {
-  if (takes_dots(kernels_, q.dtype(), params))
+  if (takes_dots(kernels_, q.dtype(), params.bias != nullptr))
     return attend_dots(kernels_, threads_, *memory_, q, k, v, params, out);
   const Problem problem = {.kernels = kernels_.matrix,
                            .q = static_cast<const char*>(q.data()),
@@ -221,6 +222,16 @@ void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v,
       task.run(batch, head, first, std::min(block, problem.queries - first), keys);
     }
   });
+}
+
+KernelChoice CpuBackend::attention_kernel(DType activation, bool bias) const {
+  if (takes_dots(kernels_, activation, bias))
+    return {std::string("bf16 ") + kernels_.name, passed_over(kernels_)};
+  KernelChoice choice = {std::string("fp32 ") + kernels_.name, passed_over(kernels_)};
+  if (kernels_.attention.attend != nullptr)
+    choice.passed_over.push_back(std::string("bf16 ") + kernels_.name +
+                                 (bias ? ": it takes no bias" : ": activations are not bf16"));
+  return choice;
 }
 
 }  // namespace mxdit::cpu

@@ -1,16 +1,17 @@
-// Attention on AMX in bf16: one panel of queries (32 rows) against one chunk of keys (256) at a time.
-// First come the scores, key step by key step; behind every tile product the vector units turn two rows
-// of the step before into weights. Then come the products of all weights with the values. As in
-// kernels.cc, sums leave the tiles behind the first loads of the product that follows.
+// Attention on AMX in bf16: one panel of queries (32 rows) against one chunk of keys (256) at a
+// time. First come the scores, key step by key step; behind every tile product the vector units
+// turn two rows of the step before into weights. Then come the products of all weights with the
+// values. As in kernels.cc, sums leave the tiles behind the first loads of the product that
+// follows.
 //
-// Tile stores that miss L1 cost most (products with keys and values streaming from L2 reach 95 % of
-// the peak as long as they hit), so what is written between is small: sums of products lie in memory
-// only once per chunk, scores are used up at once, weights are 16 KiB.
+// Tile stores that miss L1 cost most (keys streaming from L2 leave 92 % of the peak as long as the
+// stores hit), so what is written in between is small: sums of products go to memory once per
+// chunk, scores are used up at once, weights are 16 KiB.
 //
 // The softmax needs no running maximum. Weights are bf16, which has fp32's range, so a reference r
-// for each row that is merely near its maximum serves as well: it starts as the maximum over the first
-// 32 keys. Where the sum of a row's weights passes 2^40, the chunk is done again with the row's
-// maximum as its reference, and what was summed before is scaled.
+// for each row that is merely near its maximum serves as well: it starts as the maximum over the
+// first 32 keys. Where the sum of a row's weights passes 2^40, the chunk is done again with the
+// row's maximum as its reference, and what was summed before is scaled.
 #include "backend/cpu/amx/attention.h"
 
 #include <immintrin.h>
@@ -20,7 +21,7 @@
 #include <cstring>
 
 #include "backend/cpu/amx/tiles.h"
-#include "backend/cpu/dot_kernels.h"
+#include "backend/cpu/kernel_table.h"
 
 #define MXDIT_INLINE inline __attribute__((always_inline))
 
@@ -44,14 +45,14 @@ struct alignas(64) Sums {
 // What a query panel keeps from chunk to chunk; its sums of products follow all of them.
 struct alignas(64) PanelState {
   float reference[kRows];
-  bool huge;  // a reference is beyond kHugeLogit: every chunk goes through repeat()
+  bool huge;     // a reference is beyond kHugeLogit: every chunk goes through repeat()
   Sums sums[2];  // before the chunk and with it, in turn, so that a chunk can be done again
 };
 
 struct alignas(64) Scratch {
-  float scores[2][kDotBlock];                     // of one key step and of the one before
-  uint8_t weights[kChunkSteps * kDotStepBytes];   // left panel of a chunk
-  float all_scores[kChunkSteps][kDotBlock];       // of a chunk that is done again
+  float scores[2][kDotBlock];                    // of one key step and of the one before
+  uint8_t weights[kChunkSteps * kDotStepBytes];  // left panel of a chunk
+  float all_scores[kChunkSteps][kDotBlock];      // of a chunk that is done again
 };
 
 // ---- weights ----
@@ -66,10 +67,10 @@ struct Softmax {
   __m512 scale;
   __mmask16 low, high;  // keys there are
 
-  // 2^f on [0, 1] by the minimax cubic, within 2^-13.7 relative, and half an ulp of bf16 more, so that
-  // cutting the low half off rounds to nearest; a weight is within 2^-8 + 2^-13.6 of exact.
-  // vreduceps gives f = t - floor(t), and vscalefps takes 2^floor(t), both with the right results at
-  // infinity and NaN.
+  // 2^f on [0, 1] by the minimax cubic, within 2^-13.7 relative, and half an ulp of bf16 more, so
+  // that cutting the low half off rounds to nearest; a weight is within 2^-8 + 2^-13.6 of exact.
+  // vreduceps gives f = t - floor(t), and vscalefps takes 2^floor(t), both with the right results
+  // at infinity and NaN.
   static MXDIT_INLINE __m512 exp2_for_cut(__mmask16 mask, __m512 t) {
     const __m512 f = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(0.07802452264f), f, _mm512_set1_ps(0.22606715543f));
@@ -95,12 +96,13 @@ struct Softmax {
     const __m512i w0 = _mm512_castps_si512(exp2_for_cut(low, t0));
     const __m512i w1 = _mm512_castps_si512(exp2_for_cut(high, t1));
     // (w1 & 0xffff0000) | (w0 >> 16)
-    const __m512i dots = _mm512_ternarylogic_epi32(_mm512_srli_epi32(w0, 16), w1,
-                                                   _mm512_set1_epi32(~0xffff), 0xf8);
+    const __m512i dots =
+        _mm512_ternarylogic_epi32(_mm512_srli_epi32(w0, 16), w1, _mm512_set1_epi32(~0xffff), 0xf8);
     _mm512_store_si512(weights + r * kDotStep, dots);
     const __m512i ones = _mm512_set1_epi32(0x3f803f80);
     // The divisor is the sum of the rounded weights: then they add up to 1.
-    const __m512 sum = _mm512_dpbf16_ps(_mm512_load_ps(before + r * 16), (__m512bh)dots, (__m512bh)ones);
+    const __m512 sum =
+        _mm512_dpbf16_ps(_mm512_load_ps(before + r * 16), (__m512bh)dots, (__m512bh)ones);
     _mm512_store_ps(sums + r * 16, sum);
   }
 };
@@ -121,8 +123,8 @@ MXDIT_INLINE void store_tiles(float* block) {
   MXDIT_STORE_TILE(3, block);
 }
 
-// left right^T of packed steps, onto `start` unless that is null; the sums stay in tiles 0 to 3, and
-// those of the product before go to `before`.
+// left right^T of packed steps, onto `start` unless that is null; the sums stay in tiles 0 to 3,
+// and those of the product before go to `before`.
 struct Product {
   const uint8_t *left, *right;
   int64_t steps;
@@ -130,11 +132,11 @@ struct Product {
   float* before;
 };
 
-#define MXDIT_TURN_OVER(tile)         \
-  MXDIT_STORE_TILE(tile, p.before);   \
-  if constexpr (accumulate)           \
-    MXDIT_LOAD_TILE(tile, p.start);   \
-  else                                \
+#define MXDIT_TURN_OVER(tile)       \
+  MXDIT_STORE_TILE(tile, p.before); \
+  if constexpr (accumulate)         \
+    MXDIT_LOAD_TILE(tile, p.start); \
+  else                              \
     _tile_zero(tile)
 
 // What is done behind tile products.
@@ -145,8 +147,8 @@ struct Nothing {
   MXDIT_INLINE void finish() {}
 };
 
-// Rows of weights. The scores of step `now` leave the tiles during the first step of a product, so the
-// rest of the rows of the step before come first.
+// Rows of weights. The scores of step `now` leave the tiles during the first step of a product, so
+// the rest of the rows of the step before come first.
 constexpr int kEarlyRows = kRows - 8;
 struct Rows {
   const Softmax before, now;
@@ -284,7 +286,8 @@ class Task {
   }
 
  private:
-  // Keys and values of this many chunks serve all queries before the next ones come: they stay in L2.
+  // Keys and values of this many chunks serve all queries before the next ones come: they stay in
+  // L2.
   static constexpr int64_t kCachedChunks = 1536 / kChunkKeys;
 
   int64_t panel_bytes() const { return args_.steps * kDotStepBytes; }
@@ -358,7 +361,8 @@ class Task {
   // ---- references ----
 
   void multiply_scores(const uint8_t* queries, const uint8_t* keys, float* scores) const {
-    run_product<false, false>({queries, keys, args_.steps, nullptr, scores}, args_.steps, Nothing{});
+    run_product<false, false>({queries, keys, args_.steps, nullptr, scores}, args_.steps,
+                              Nothing{});
     store_tiles(scores);
   }
 
@@ -393,8 +397,8 @@ class Task {
       for (int64_t k = 0; k < steps; ++k) {
         const __mmask16 low = keys_from(k * kKeyStep, chunk.key_count);
         const __mmask16 high = keys_from(k * kKeyStep + 16, chunk.key_count);
-        maximum = std::fmax(
-            maximum, maximum_of(scratch_.all_scores[k] + r * kDotRows, scale_, low, high));
+        maximum = std::fmax(maximum,
+                            maximum_of(scratch_.all_scores[k] + r * kDotRows, scale_, low, high));
       }
       raise_reference(chunk, r, maximum);
     }
@@ -465,7 +469,8 @@ void pack_values(const PackValuesArgs& args) noexcept {
     for (int64_t dot = 0; dot < 16 && first + dot < args.count; ++dot) {
       const bool both = first + dot + 16 < args.count;
       const uint16_t* row = static_cast<const uint16_t*>(args.rows[first + dot]);
-      const uint16_t* other = both ? static_cast<const uint16_t*>(args.rows[first + dot + 16]) : row;
+      const uint16_t* other =
+          both ? static_cast<const uint16_t*>(args.rows[first + dot + 16]) : row;
       uint8_t* out = args.out + first / kKeyStep * kDotStepBytes + dot * kDotStep;
       for (int64_t d = 0; d < args.dim; d += 32, out += kChunkSteps * kDotStepBytes) {
         const __mmask32 mask = first_elements(args.dim - d);

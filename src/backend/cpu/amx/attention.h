@@ -1,7 +1,7 @@
 // The entries of AttentionKernels on AMX.
 #pragma once
 
-#include "backend/cpu/attention_kernels.h"
+#include "backend/cpu/kernel_table.h"
 
 namespace mxdit::cpu::amx {
 
