@@ -137,9 +137,10 @@ TEST_F(EmbeddedPlan, DenoisingIsActivationsTextAndLatents) {
             64u * (8 * 256 + 768) * 2 + 7 * 8192 + 5 * 4096);
 }
 
-// What a stage frees stays in the pool, as long as that is less than what is in use.
-TEST_F(EmbeddedPlan, BlocksOfEarlierStagesLieIdle) {
-  const std::string idle = "idle blocks of earlier stages";
+// What a stage frees goes back to the system at its end: no stage has blocks of another one, nor has
+// a second video those of the first.
+TEST_F(EmbeddedPlan, StagesHaveOnlyTheirOwnIdleBlocks) {
+  const std::string idle = "idle blocks";
   const RunPlan once = plan();
   request_.num_outputs_per_prompt = 2;
   const RunPlan twice = plan();
@@ -148,16 +149,32 @@ TEST_F(EmbeddedPlan, BlocksOfEarlierStagesLieIdle) {
     for (const char* part : parts) sum += bytes_of(stage, part);
     return sum;
   };
-  const uint64_t scratch = bytes_of(once.stages[1], "scratch of kernels");
   const uint64_t encoding = own(once.stages[1], {"activations"});
   const uint64_t denoising =
       own(once.stages[2], {"activations", "keys and values of the text", "latents"});
   const uint64_t decoding =
       own(once.stages[4], {"activations", "frames that convolutions over time remember"});
-  EXPECT_EQ(bytes_of(once.stages[2], idle), scratch + encoding);
-  EXPECT_EQ(bytes_of(twice.stages[2], idle), scratch + encoding + decoding);
-  EXPECT_EQ(bytes_of(once.stages[4], idle), scratch + encoding + denoising);
-  EXPECT_EQ(bytes_of(once.stages[5], idle), 2 * scratch + encoding + denoising + decoding);
+  EXPECT_EQ(bytes_of(once.stages[1], idle), encoding);
+  EXPECT_EQ(bytes_of(once.stages[2], idle), denoising);
+  EXPECT_EQ(bytes_of(once.stages[4], idle), decoding);
+  EXPECT_EQ(bytes_of(once.stages[5], idle), 0u);
+  for (size_t i = 1; i < once.stages.size(); ++i) {
+    EXPECT_EQ(bytes_of(twice.stages[i], idle), bytes_of(once.stages[i], idle)) << i;
+    EXPECT_EQ(bytes_of(twice.stages[i], "activations"), bytes_of(once.stages[i], "activations"));
+  }
+}
+
+// Packed operands are copies of tensors; tiles belong to threads.
+TEST_F(EmbeddedPlan, ScratchIsPackedOperandsAndTiles) {
+  const StagePlan denoising = plan().stages[2];
+  uint64_t tensors = 0;
+  for (const char* part : {"activations", "keys and values of the text", "latents"})
+    tensors += bytes_of(denoising, part);
+  ASSERT_LT(tensors, uint64_t{64} << 20);
+  EXPECT_EQ(bytes_of(denoising, "scratch of kernels"), 3 * tensors + 2 * (uint64_t{32} << 20));
+  request_.width = request_.height = 2048;  // operands are packed 64 MiB at a time
+  EXPECT_EQ(bytes_of(plan().stages[2], "scratch of kernels"),
+            3 * (uint64_t{64} << 20) + 2 * (uint64_t{32} << 20));
 }
 
 TEST_F(EmbeddedPlan, ResultsOfAllVideosAreKept) {
