@@ -3,6 +3,7 @@
 #include "io/expect_error.h"
 #include "io/temporary_folder.h"
 #include "mxdit/engine.h"
+#include "pipelines/memory_use.h"
 
 namespace mxdit {
 namespace {
@@ -225,6 +226,31 @@ TEST_F(EmbeddedPlan, BoundsWhatARunTakes) {
   if (taken == 0) GTEST_SKIP() << "the system does not tell";
   std::printf("planned %.1f MB, taken %.1f MB\n", double(planned) / 1e6, double(taken) / 1e6);
   EXPECT_LE(taken, planned);
+}
+
+// A first run brings in what stays: weights, the program's pages, what the C library keeps. Blocks of
+// a larger one would stay in the pool, if stages did not give them back.
+TEST_F(EmbeddedPlan, RunsGiveTheirMemoryBack) {
+  request_.num_inference_steps = 1;
+  Engine engine(options_);
+  const auto anonymous_after_run = [&] {
+    engine.generate(request_);
+    RunReport now;
+    record_memory_use(now);
+    return now.peak_anonymous_bytes;
+  };
+  const uint64_t before = anonymous_after_run();
+  if (before == 0) GTEST_SKIP() << "the system does not tell";
+  request_.width = request_.height = 256;
+  uint64_t decoding = 0;
+  for (const PlannedBytes& part : engine.plan(request_).stages.back().memory)
+    EXPECT_NE(part.what, "idle blocks");
+  for (const StagePlan& stage : engine.plan(request_).stages)
+    if (stage.name == "DecodingStage") decoding = bytes_of(stage, "activations");
+  const uint64_t after = anonymous_after_run();
+  std::printf("decoding %.1f MB, before %.1f MB, after %.1f MB\n", double(decoding) / 1e6,
+              double(before) / 1e6, double(after) / 1e6);
+  EXPECT_LT(after, before + decoding / 2);
 }
 
 TEST_F(EmbeddedPlan, AbsurdRequestsGiveHugeNumbersNotSmallOnes) {

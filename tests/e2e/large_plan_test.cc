@@ -92,6 +92,18 @@ TEST_F(LargePlan, StagesLeaveNothingBehind) {
   EXPECT_LT(made.stages.back().memory_bytes(), decoding.memory_bytes() - own + kGiB);
 }
 
+// 75,600 tokens: the activations of denoising, not what other stages left, are the limit.
+TEST_F(LargePlan, TheLargestVideoIsBoundByDenoising) {
+  request_.vae_tiling = true;
+  const RunPlan made = plan(1280, 720, 81);
+  for (const StagePlan& stage : made.stages)
+    std::printf("%s: %.2f GiB\n", stage.label().c_str(),
+                static_cast<double>(stage.memory_bytes()) / kGiB);
+  EXPECT_EQ(made.widest_stage().name, "DenoisingStage");
+  EXPECT_LT(made.stages[4].memory_bytes(), 18 * kGiB);
+  EXPECT_LT(made.stages.back().memory_bytes(), 16 * kGiB);
+}
+
 // Anonymous memory while loading: the quantized size, the largest layer and at most a GiB.
 TEST_F(LargePlan, LoadingTakesOneLayerAtATime) {
   const RunPlan made = plan(832, 480, 81);
