@@ -103,7 +103,9 @@ class Peaks:
 
 
 def peak_for(party, peaks):
-    """The fastest multiplier of the party's kind; where none was measured, the next wider type."""
+    """The fastest multiplier of the party's kind; where none was measured, the next wider type.
+
+    Peaks with zeros have a type of their own, "bf16, zeros", and count for nobody."""
     kinds = ["int8", "bf16", "fp32"]
     for kind in kinds[kinds.index(party.multiplies):]:
         fitting = [p for p in peaks if p["type"] == kind and p["isa"].startswith(party.isa)]

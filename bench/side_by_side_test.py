@@ -66,9 +66,11 @@ class SummaryTest(unittest.TestCase):
         self.case = Comparison("dit", "a case", [
             Party("torch", None, "bf16", is_torch=True), Party("own", None, "bf16", is_base=True),
             Party("quantized", None, "int8"), Party("broken", None, "int8")])
-        self.peaks = [{"isa": "amx", "type": "bf16", "operations_per_second": 4e12},
+        self.peaks = [{"isa": "amx", "type": "bf16, zeros", "operations_per_second": 5e12},
+                      {"isa": "amx", "type": "bf16", "operations_per_second": 4e12},
                       {"isa": "avx512", "type": "bf16", "operations_per_second": 1e12},
-                      {"isa": "amx", "type": "int8", "operations_per_second": 8e12}]
+                      {"isa": "amx", "type": "int8", "operations_per_second": 8e12},
+                      {"isa": "amx", "type": "int8, zeros", "operations_per_second": 10e12}]
         self.answers = {"torch": [{"seconds": s} for s in (4.0, 3.0, 9.0)],
                         "own": [{"seconds": 2.0, "operations": 4e12}],
                         "quantized": [{"seconds": 1.0, "operations": 4e12}],

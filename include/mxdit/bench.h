@@ -102,9 +102,9 @@ std::unique_ptr<Benchmark> make_benchmark(const VaeCase& subject, const BenchOpt
 std::unique_ptr<Benchmark> make_benchmark(const DitCase& subject, const BenchOptions& options,
                                           const CancelToken* cancel = nullptr);
 
-// What a multiplier of the machine does at most, in registers.
+// What a multiplier of the machine does at most, with nothing further away than L1.
 struct MachinePeak {
-  std::string isa, type;             // "avx512", "fp32"
+  std::string isa, type;             // "avx512", "fp32"; "bf16, zeros" where the factors are zeros
   double operations_per_second = 0;  // all threads together
   int threads = 0;
 };

@@ -86,6 +86,9 @@ class Backend {
   virtual Tensor from_host(const Tensor& host) = 0;
   virtual Tensor to_host(const Tensor& device) = 0;  // waits; never shares with a reused buffer
   virtual void synchronize() = 0;
+  // Gives memory that no tensor holds back to the system. What is held now is expected to stay and
+  // no longer counts as work for which memory is kept ready.
+  virtual void release_idle() noexcept = 0;
 
   // out[i] = in[i] rounded to out's dtype. Any of f32 f16 bf16 f8_e4m3 f8_e5m2 to f32 or bf16; f32
   // and bf16 to f16 too.

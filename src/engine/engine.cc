@@ -82,6 +82,7 @@ void Engine::State::load(const RunContext& context) {
     progress.step(done);
     check_cancelled(context.cancel);
   });
+  backend->release_idle();
   progress.end();
 }
 

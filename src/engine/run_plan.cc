@@ -22,10 +22,16 @@ uint64_t times(uint64_t count, uint64_t bytes) {
 // The program, its libraries, configurations and headers.
 constexpr uint64_t kProgram = uint64_t{48} << 20;
 
-// Panels and partial results of matrix products and attention, over all threads.
-constexpr uint64_t kKernelScratch = uint64_t{128} << 20, kScratchPerThread = uint64_t{8} << 20;
+// Left operands of products are packed, a block of rows at a time; so are keys and values. Each kind
+// (two widths of products, one attention) has its block in the pool, in use or not: an encoded
+// activation may keep its own until it dies.
+constexpr uint64_t kPackedOperand = uint64_t{64} << 20, kPackedKinds = 3;
+// Right operands and sums of a thread's tile. Many threads have smaller tiles, which share the sums of
+// one block of rows.
+constexpr uint64_t kTilePerThread = uint64_t{32} << 20, kAllTiles = uint64_t{512} << 20,
+                   kLeastTile = uint64_t{1} << 20;
 
-// Idle blocks that a memory pool keeps however little is in use.
+// Idle blocks that a memory pool keeps however little is in use; a stage begins without any.
 constexpr uint64_t kAlwaysIdle = uint64_t{256} << 20;
 
 // Bytes of UTF-8 bound the tokens of nearly every text: the rarest characters fall back to a token
@@ -55,8 +61,7 @@ class Planner {
       if (name != std::string("transformer_2") || s_.checkpoint.has_two_experts())
         weights_.push_back(
             survey_component(s_.checkpoint, s_.backend, s_.compute, name, s_.weight_cache));
-    scratch_ = std::max(kKernelScratch,
-                        kScratchPerThread * static_cast<uint64_t>(s_.backend.report().threads));
+    threads_ = static_cast<uint64_t>(s_.backend.report().threads);
     decoding_ = decode_footprint(config_of(s_.checkpoint, "vae"), latents(), p_.tiling, s_.compute);
     if (!samples()) return;
     encoding_ = encoding_footprint();
@@ -150,23 +155,20 @@ class Planner {
       if (part.on_device) sum += std::min(part.bytes, kMostBytes);
     return sum;
   }
-  // Experts have tensors of the same sizes, so they share their blocks.
-  uint64_t denoising_bytes() const {
-    uint64_t most = 0;
-    for (const Footprint& parts : denoising_) most = std::max(most, device_bytes(parts));
-    return most;
+  // An operand is packed from a tensor of the stage, in 16 bits an element or fewer.
+  uint64_t scratch_bytes(uint64_t tensors) const {
+    return kPackedKinds * std::min(kPackedOperand, tensors) +
+           std::min(times(threads_, kTilePerThread), kAllTiles + times(threads_, kLeastTile));
   }
 
-  // Blocks of `others`, stages that ran before, lie idle until they exceed what is in use; weights
-  // made at load are in the pool as well, so beside large ones nothing is given back.
-  uint64_t idle_bytes(uint64_t own, uint64_t others) const {
-    return std::min(others + scratch_, std::max(weight_bytes() + own, kAlwaysIdle));
-  }
+  // Idle blocks that the peaks of the parts do not have, of tensors between them.
+  static uint64_t idle_bytes(uint64_t tensors) { return std::min(tensors, kAlwaysIdle); }
 
-  void add_activations(StagePlan& stage, const Footprint& parts, uint64_t others) const {
+  void add_activations(StagePlan& stage, const Footprint& parts) const {
+    const uint64_t tensors = device_bytes(parts);
     for (const FootprintPart& part : parts) add(stage, part.what, part.bytes);
-    add(stage, "scratch of kernels", scratch_);
-    add(stage, "idle blocks of earlier stages", idle_bytes(device_bytes(parts), others));
+    add(stage, "scratch of kernels", scratch_bytes(tensors));
+    add(stage, "idle blocks", idle_bytes(tensors));
   }
 
   void add_loading() {
@@ -206,7 +208,7 @@ class Planner {
   void add_text_encoding() {
     StagePlan encoding = stage("TextEncodingStage");
     add_results(encoding);
-    add_activations(encoding, encoding_, 0);
+    add_activations(encoding, encoding_);
     encoding.mapped_bytes = encoding.read_bytes = weights_.front().mapped;
     plan_.stages.push_back(std::move(encoding));
   }
@@ -215,8 +217,7 @@ class Planner {
     StagePlan denoising = stage("DenoisingStage");
     if (s_.checkpoint.has_two_experts()) denoising.component = expert.name;
     add_results(denoising);
-    const uint64_t decoding = videos() > 1 ? device_bytes(decoding_) : 0;
-    add_activations(denoising, parts, device_bytes(encoding_) + decoding);
+    add_activations(denoising, parts);
     denoising.mapped_bytes = denoising.read_bytes = expert.mapped;
     plan_.stages.push_back(std::move(denoising));
   }
@@ -224,17 +225,14 @@ class Planner {
   void add_decoding() {
     StagePlan decoding = stage("DecodingStage");
     add_results(decoding);
-    add_activations(decoding, decoding_, device_bytes(encoding_) + denoising_bytes());
+    add_activations(decoding, decoding_);
     plan_.stages.push_back(std::move(decoding));
   }
 
-  // The caller writes files while the engine is still there, with all blocks in its pool.
+  // The caller writes files while the engine is still there, with its weights.
   void add_saving() {
-    const uint64_t decoding = device_bytes(decoding_);
     StagePlan saving = stage("SavingStage");
     add(saving, "finished videos", times(videos(), clip_bytes()));
-    add(saving, "idle blocks of earlier stages",
-        decoding + scratch_ + idle_bytes(decoding, device_bytes(encoding_) + denoising_bytes()));
     add(saving, "video encoder", media::writing_memory(p_.width, p_.height));
     saving.written_bytes = times(videos(), media::typical_file_bytes(p_.width, p_.height,
                                                                      p_.num_frames, s_.encoding)) +
@@ -248,7 +246,7 @@ class Planner {
   std::vector<ComponentWeights> weights_;
   Footprint encoding_, decoding_;
   std::vector<Footprint> denoising_;  // one for each expert
-  uint64_t scratch_ = 0;
+  uint64_t threads_ = 1;
   RunPlan plan_;
 };
 

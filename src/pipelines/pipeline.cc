@@ -29,6 +29,12 @@ const PipelineSpec kSpecs[] = {
      {make_stage<EncodeText>, make_stage<PrepareLatents>, make_stage<Denoise>, make_stage<Decode>}},
 };
 
+// What a stage leaves idle when it ends, by an error or not.
+struct IdleMemory {
+  Backend& backend;
+  ~IdleMemory() { backend.release_idle(); }
+};
+
 void add_time(RunReport& report, const std::string& name, double seconds) {
   const auto known = std::find_if(report.stages.begin(), report.stages.end(),
                                   [&](const StageTime& stage) { return stage.name == name; });
@@ -58,6 +64,7 @@ Pipeline Pipeline::make(const std::string& class_name, const std::string& file) 
 void Pipeline::run_stage(const Stage& stage, const Components& components,
                          const RunContext& context, RunState& state) const {
   check_cancelled(context.cancel);
+  const IdleMemory idle = {*components.backend};
   const double begin = now_seconds();
   stage.run(components, context, state);
   add_time(state.report, stage.name(), now_seconds() - begin);

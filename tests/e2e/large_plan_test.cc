@@ -71,6 +71,39 @@ TEST_F(LargePlan, APairQuantizedToMxfp4FitsIn24GiB) {
   EXPECT_EQ(kExpertBytes, 7'574'499'840u);
 }
 
+// Beside what has to be there at once, of a stage or of the model, nothing: a stage has no part that
+// another one left behind.
+TEST_F(LargePlan, StagesLeaveNothingBehind) {
+  const RunPlan made = plan(832, 480, 81);
+  const StagePlan& denoising = made.stages[2];
+  const StagePlan& decoding = made.stages[4];
+  ASSERT_EQ(denoising.name, "DenoisingStage");
+  ASSERT_EQ(decoding.name, "DecodingStage");
+  // 21 x 30 x 52 tokens, eight tensors of the width and one of the feed-forward's in bf16.
+  const uint64_t activations = uint64_t{21} * 30 * 52 * (8 * kDim + kFeedForward) * 2;
+  EXPECT_GE(bytes_of(denoising, "activations"), activations);
+  EXPECT_LE(denoising.memory_bytes() - made.stages.front().memory_bytes(), 2 * activations);
+  // Decoding has about as much of its own; with what denoising had it would exceed this.
+  uint64_t own = 0;
+  for (const char* part : {"activations", "frames that convolutions over time remember",
+                           "scratch of kernels", "idle blocks"})
+    own += bytes_of(decoding, part);
+  EXPECT_LT(decoding.memory_bytes(), 2 * kExpertBytes + own + activations);
+  EXPECT_LT(made.stages.back().memory_bytes(), decoding.memory_bytes() - own + kGiB);
+}
+
+// 75,600 tokens: the activations of denoising, not what other stages left, are the limit.
+TEST_F(LargePlan, TheLargestVideoIsBoundByDenoising) {
+  request_.vae_tiling = true;
+  const RunPlan made = plan(1280, 720, 81);
+  for (const StagePlan& stage : made.stages)
+    std::printf("%s: %.2f GiB\n", stage.label().c_str(),
+                static_cast<double>(stage.memory_bytes()) / kGiB);
+  EXPECT_EQ(made.widest_stage().name, "DenoisingStage");
+  EXPECT_LT(made.stages[4].memory_bytes(), 18 * kGiB);
+  EXPECT_LT(made.stages.back().memory_bytes(), 16 * kGiB);
+}
+
 // Anonymous memory while loading: the quantized size, the largest layer and at most a GiB.
 TEST_F(LargePlan, LoadingTakesOneLayerAtATime) {
   const RunPlan made = plan(832, 480, 81);

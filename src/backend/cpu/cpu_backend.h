@@ -23,6 +23,7 @@ class CpuBackend : public Backend {
   Tensor from_host(const Tensor& host) override { return host; }
   Tensor to_host(const Tensor& device) override;
   void synchronize() override {}
+  void release_idle() noexcept override { memory_->trim(); }
 
   void cast(const Tensor& in, Tensor& out) override;
   void copy_strided(const Tensor& in, const StridedView& view_in, const Shape& extents, Tensor& out,
@@ -64,6 +65,10 @@ class CpuBackend : public Backend {
                           std::span<const Tensor* const> inputs, Tensor& out) override;
 
  private:
+  // Of inputs of that type.
+  KernelChoice attention_kernel(DType type) const;
+  KernelChoice conv3d_kernel(DType type) const;
+
   // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.
   template <typename Args>
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "backend/cpu/attention_dots.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/isa.h"
 
@@ -64,7 +65,28 @@ std::string chosen_by(const std::string& forced) {
   return environment != nullptr && *environment != '\0' ? "MXDIT_ISA" : "the best that runs here";
 }
 
+std::string widened(const KernelTable& kernels) {
+  return std::string("fp32 ") + kernels.name;
+}
+
+// Whether convolutions of bf16 take the bf16 multiplier; so far none do.
+bool convolves_as_bf16(const KernelTable&) noexcept {
+  return false;
+}
+
 }  // namespace
+
+KernelChoice CpuBackend::attention_kernel(DType type) const {
+  const bool is_bf16 = takes_dots(kernels_, type, AttentionParams{});
+  return {is_bf16 ? std::string("bf16 ") + kernels_.name : widened(kernels_),
+          passed_over(kernels_)};
+}
+
+KernelChoice CpuBackend::conv3d_kernel(DType type) const {
+  const bool is_bf16 = type == DType::bf16 && convolves_as_bf16(kernels_);
+  return {is_bf16 ? std::string("bf16 ") + kernels_.name : widened(kernels_),
+          passed_over(kernels_)};
+}
 
 DeviceReport CpuBackend::report() const {
   DeviceReport report;
@@ -80,14 +102,13 @@ DeviceReport CpuBackend::report() const {
   const auto quantized = [&](const QuantFormat& format) {
     return quantized_kernel(format, format, kFeatures, kFeatures);
   };
-  const KernelChoice widened = {std::string("fp32 ") + kernels_.name, passed_over(kernels_)};
   add("linear, bf16 weights", linear_kernel(DType::bf16, kFeatures, kFeatures));
   add("linear, fp32 weights", linear_kernel(DType::f32, kFeatures, kFeatures));
   add("linear, mxfp4_npu", quantized(kMxfp4Dual));
   add("linear, mxfp4", quantized(kMxfp4));
   add("linear, mxfp8", quantized(kMxfp8));
-  add("attention", widened);
-  add("conv3d", widened);
+  add("attention", attention_kernel(DType::bf16));
+  add("conv3d", conv3d_kernel(DType::bf16));
   report.threads = threads_.size();
   report.processors = usable_processors();
   report.caches = caches();

@@ -39,6 +39,23 @@ TEST(CpuBackendReport, SaysWhatEveryProductRunsOn) {
   EXPECT_EQ(report.products[0].kernel, backend.linear_kernel(DType::bf16, 5120, 5120).kernel);
 }
 
+TEST(CpuBackendReport, NamesTheTypeThatProductsMultiplyIn) {
+  const auto kernel_of = [](const char* table, const char* product) -> std::string {
+    for (const ProductReport& entry : CpuBackend({1, table}).report().products)
+      if (entry.product == product) return entry.kernel;
+    return "";
+  };
+  EXPECT_EQ(kernel_of("scalar", "attention"), "fp32 scalar");
+  EXPECT_EQ(kernel_of("scalar", "conv3d"), "fp32 scalar");
+  int with_attention = 0;
+  for (const KernelTable& table : built_tables()) {
+    if (!runs_here(table) || table.attention.attend == nullptr) continue;
+    ++with_attention;
+    EXPECT_EQ(kernel_of(table.name, "attention"), std::string("bf16 ") + table.name);
+  }
+  if (with_attention == 0) GTEST_SKIP() << "no table here has attention of its own";
+}
+
 TEST(CpuBackendReport, CachesHaveALevelAndASize) {
   for (const CacheReport& cache : CpuBackend({1, "scalar"}).report().caches) {
     EXPECT_GE(cache.level, 1);

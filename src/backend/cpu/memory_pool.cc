@@ -1,6 +1,9 @@
 #include "backend/cpu/memory_pool.h"
 
 #include <sys/mman.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <bit>
@@ -48,7 +51,7 @@ void* MemoryPool::take(size_t size) {
     found->second.pop_back();
     idle_bytes_ -= size;
   } else {
-    if (idle_bytes_ > std::max(used_bytes_ + size, kAlwaysKept)) trim_locked();
+    if (idle_bytes_ > std::max(used_bytes_ - lasting_bytes_ + size, kAlwaysKept)) trim_locked();
     data = system_allocate(size);
     if (data == nullptr) {
       trim_locked();
@@ -62,6 +65,7 @@ void* MemoryPool::take(size_t size) {
 void MemoryPool::put_back(void* data, size_t size) noexcept {
   const std::lock_guard lock(mutex_);
   used_bytes_ -= size;
+  lasting_bytes_ = std::min(lasting_bytes_, used_bytes_);
   try {
     idle_[size].push_back(data);
     idle_bytes_ += size;
@@ -71,8 +75,14 @@ void MemoryPool::put_back(void* data, size_t size) noexcept {
 }
 
 void MemoryPool::trim() noexcept {
-  const std::lock_guard lock(mutex_);
-  trim_locked();
+  {
+    const std::lock_guard lock(mutex_);
+    trim_locked();
+    lasting_bytes_ = used_bytes_;
+  }
+#if defined(__GLIBC__)
+  malloc_trim(0);  // blocks below the library's threshold for mapping, up to 32 MiB, are still its
+#endif
 }
 
 void MemoryPool::trim_locked() noexcept {

@@ -20,6 +20,34 @@ TEST(MemoryPoolTest, ReusesBlocksAndTrims) {
   EXPECT_THROW(pool->allocate(size_t{1} << 60), Error);
 }
 
+// Pages that nobody touches are not there, so blocks may be large.
+TEST(MemoryPoolTest, WhatLastsKeepsNoIdleBlocks) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  const auto idle_after = [&](bool lasts) {
+    const auto pool = cpu::MemoryPool::create();
+    const auto weights = pool->allocate(1024 * kMiB);
+    if (lasts) pool->trim();
+    pool->allocate(320 * kMiB).reset();  // an earlier layer, more than is always kept
+    const auto next = pool->allocate(kMiB);
+    return pool->idle_bytes();
+  };
+  EXPECT_EQ(idle_after(false), 320 * kMiB);
+  EXPECT_EQ(idle_after(true), 0u);
+}
+
+// Lasting blocks that do go no longer lower what is in use.
+TEST(MemoryPoolTest, WhatLastedMayGo) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  const auto pool = cpu::MemoryPool::create();
+  auto weights = pool->allocate(1024 * kMiB);
+  pool->trim();
+  weights.reset();
+  const auto working = pool->allocate(512 * kMiB);
+  pool->allocate(448 * kMiB).reset();
+  const auto next = pool->allocate(kMiB);
+  EXPECT_EQ(pool->idle_bytes(), 448 * kMiB);
+}
+
 TEST(MemoryPoolTest, TensorsMayOutliveTheirBackEnd) {
   auto backend = make_backend("cpu", {.threads = 1, .isa = ""});
   Tensor tensor = backend->empty(DType::f32, {100});

@@ -1,18 +1,20 @@
-// Loops over registers for `mxdit bench peak`, of the instruction sets that need flags.
+// Loops over registers or factors in L1 for `mxdit bench peak`, of the instruction sets that need flags.
 #pragma once
 
 #include <cstdint>
 
 namespace mxdit::cpu {
 
-// What a loop multiplies: four tiles of 16 rows of 64 bytes. Their values matter: the more bits
-// change from one product to the next, the lower the clock.
-inline constexpr int64_t kPeakOperandBytes = 4 * 1024;
+// What a loop multiplies: sets of four tiles of 16 rows of 64 bytes, which it goes through again and
+// again. The clock sinks with the bits that change from one product to the next: the same tiles over
+// and over are as fast as zeros, in any loop over real data the multiplier is slower.
+inline constexpr int64_t kPeakSetBytes = 4 * 1024, kPeakSets = 8;
+inline constexpr int64_t kPeakOperandBytes = kPeakSets * kPeakSetBytes;
 
 // Multiply-adds of one round.
-inline constexpr int64_t kTileSteps = 64;
-inline constexpr int64_t kTileInt8Products = kTileSteps * 4 * 16 * 16 * 64;
-inline constexpr int64_t kTileBf16Products = kTileSteps * 4 * 16 * 16 * 32;
+inline constexpr int64_t kTilePasses = 8;  // over all sets
+inline constexpr int64_t kTileInt8Products = kTilePasses * kPeakSets * 4 * 16 * 16 * 64;
+inline constexpr int64_t kTileBf16Products = kTileInt8Products / 2;
 inline constexpr int64_t kVnniChains = 12;  // two ports, a latency of five cycles
 inline constexpr int64_t kVnniProducts = kVnniChains * 64;
 

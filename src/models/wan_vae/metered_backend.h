@@ -35,6 +35,7 @@ class MeteredBackend final : public Backend {
   Tensor from_host(const Tensor& host) override { return inner_->from_host(host); }
   Tensor to_host(const Tensor& device) override { return inner_->to_host(device); }
   void synchronize() override { inner_->synchronize(); }
+  void release_idle() noexcept override { inner_->release_idle(); }
   void cast(const Tensor& in, Tensor& out) override { inner_->cast(in, out); }
   void copy_strided(const Tensor& in, const StridedView& view_in, const Shape& extents, Tensor& out,
                     const StridedView& view_out) override {

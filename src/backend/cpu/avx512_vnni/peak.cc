@@ -1,4 +1,5 @@
-// How fast vpdpbusd is when nothing is loaded: every chain has another pair of factors.
+// How fast vpdpbusd is when nothing is loaded. Every chain has another pair of factors, so that they
+// change from product to product.
 #include <immintrin.h>
 
 #include "backend/cpu/peak_kernels.h"
