@@ -66,7 +66,6 @@ class CpuBackend : public Backend {
 
  private:
   // Of inputs of that type.
-  KernelChoice attention_kernel(DType type) const;
   KernelChoice conv3d_kernel(DType type) const;
 
   // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.

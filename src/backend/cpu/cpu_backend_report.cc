@@ -69,21 +69,10 @@ std::string widened(const KernelTable& kernels) {
   return std::string("fp32 ") + kernels.name;
 }
 
-// Whether convolutions of bf16 take the bf16 multiplier; so far none do.
-bool convolves_as_bf16(const KernelTable&) noexcept {
-  return false;
-}
-
 }  // namespace
 
-KernelChoice CpuBackend::attention_kernel(DType type) const {
-  const bool is_bf16 = takes_dots(kernels_, type, AttentionParams{});
-  return {is_bf16 ? std::string("bf16 ") + kernels_.name : widened(kernels_),
-          passed_over(kernels_)};
-}
-
 KernelChoice CpuBackend::conv3d_kernel(DType type) const {
-  const bool is_bf16 = type == DType::bf16 && convolves_as_bf16(kernels_);
+  const bool is_bf16 = type == DType::bf16 && kernels_.dots.multiply != nullptr;
   return {is_bf16 ? std::string("bf16 ") + kernels_.name : widened(kernels_),
           passed_over(kernels_)};
 }
@@ -107,7 +96,7 @@ DeviceReport CpuBackend::report() const {
   add("linear, mxfp4_npu", quantized(kMxfp4Dual));
   add("linear, mxfp4", quantized(kMxfp4));
   add("linear, mxfp8", quantized(kMxfp8));
-  add("attention", attention_kernel(DType::bf16));
+  add("attention", attention_kernel(DType::bf16, false));
   add("conv3d", conv3d_kernel(DType::bf16));
   report.threads = threads_.size();
   report.processors = usable_processors();
