@@ -9,20 +9,26 @@ namespace mxdit {
 
 class FeedForward {
  public:
+  // Long enough that packing the weights for each part costs nothing to speak of.
+  static constexpr int64_t kPartRows = 8192;
+
   struct Sizes {
     int64_t in, hidden, out;
   };
   // Both layers have a bias.
   FeedForward(const ModelSource& source, const std::string& first, const std::string& second,
               const Sizes& sizes, Activation act)
-      : first_(source, first, sizes.hidden, sizes.in, Bias::required),
+      : backend_(*source.backend),
+        first_(source, first, sizes.hidden, sizes.in, Bias::required),
         second_(source, second, sizes.out, sizes.hidden, Bias::required),
         act_(act) {}
 
-  // x [..., in] -> [..., out]
-  Tensor operator()(const Tensor& x) const { return second_(first_(x, act_)); }
+  // x [..., in] -> [..., out]. More than kPartRows rows are taken in parts: what lies between the
+  // layers is the largest tensor of a transformer. Rows do not depend on each other.
+  Tensor operator()(const Tensor& x) const;
 
  private:
+  Backend& backend_;
   Linear first_, second_;
   Activation act_;
 };

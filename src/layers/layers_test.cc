@@ -192,6 +192,21 @@ TEST_F(LayersTest, NormsAndFeedForward) {
               HasSubstr("two.bias"));
 }
 
+TEST_F(LayersTest, ManyRowsOfAFeedForwardAreThoseOfItsParts) {
+  const FeedForward feed_forward(source_, "one", "one", {2, 2, 2}, Activation::silu);
+  const int64_t rows = 2 * FeedForward::kPartRows + 3;
+  Tensor x = Tensor::host(DType::f32, {1, rows, 2});
+  for (int64_t i = 0; i < x.elements(); ++i)
+    x.as_mutable<float>()[i] = static_cast<float>(i % 1013) / 100.0f - 5.0f;
+  const Tensor all = feed_forward(x);
+  ASSERT_EQ(all.shape(), x.shape());
+  for (const int64_t row : {int64_t{0}, FeedForward::kPartRows - 1, FeedForward::kPartRows, rows - 1}) {
+    const Tensor one = feed_forward(x.reshape({rows, 2}).slice(row, row + 1));
+    EXPECT_EQ(values(one)[0], all.as<float>()[row * 2]) << row;
+    EXPECT_EQ(values(one)[1], all.as<float>()[row * 2 + 1]) << row;
+  }
+}
+
 TEST_F(LayersTest, UnusedTensorsAreNamed) {
   const Linear linear(source_, "one", 2, 2, Bias::none);
   const RmsNorm norm(source_, "norm", 2, 1e-6f);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "layers/feed_forward.h"
 #include "models/umt5/config.h"
 #include "models/wan_dit/config.h"
 #include "models/wan_vae/config.h"
@@ -58,8 +59,8 @@ uint64_t embedding_bytes(const ConfigFile& text_encoder, int64_t rows, int64_t l
 }
 
 // Attention holds eight tensors of the model's width (the stream, its norm, q, k, v, the rotated q
-// and k, the output), the feed-forward one of its inner width; blocks of the one do not serve the
-// other. Quantized layers encode inputs of both widths, with at most 8.25 bits an element (MXFP8).
+// and k, the output), the feed-forward one of its inner width, of as many rows as it takes at a time,
+// and its output in parts; blocks of the one do not serve the other. Quantized layers encode inputs of both widths, with at most 8.25 bits an element (MXFP8).
 // Keys and values of the text are kept for every layer and context.
 Footprint denoiser_footprint(const ConfigFile& config, const Shape& latents, int64_t text_tokens,
                              int contexts, bool quantized, DType compute) {
@@ -67,11 +68,17 @@ Footprint denoiser_footprint(const ConfigFile& config, const Shape& latents, int
   const int64_t tokens = std::max<int64_t>(1, latents[2] / c.patch_size[0]) *
                          (latents[3] / c.patch_size[1]) * (latents[4] / c.patch_size[2]);
   const int64_t element = size_of(compute);
-  const auto activation = [&](int64_t width) { return block(product({tokens, width, element})); };
-  const auto encoded = [&](int64_t width) { return block(product({tokens, width, 33}) / 32); };
+  const auto activation = [&](int64_t rows, int64_t width) {
+    return block(product({rows, width, element}));
+  };
+  const auto encoded = [&](int64_t rows, int64_t width) {
+    return block(product({rows, width, 33}) / 32);
+  };
   const auto text = [&](int64_t width) { return block(product({text_tokens, width, element})); };
-  uint64_t activations = 8 * activation(c.inner()) + activation(c.ffn_dim);
-  if (quantized) activations += encoded(c.inner()) + encoded(c.ffn_dim);
+  const int64_t part = std::min(tokens, FeedForward::kPartRows);
+  uint64_t activations = 8 * activation(tokens, c.inner()) + activation(part, c.ffn_dim);
+  if (part < tokens) activations += activation(tokens, c.inner());
+  if (quantized) activations += encoded(tokens, c.inner()) + encoded(part, c.ffn_dim);
   const uint64_t keys =
       product({2 * c.num_layers, static_cast<int64_t>(text(c.inner()))}) + text(c.text_dim);
   return {{"activations", activations},
