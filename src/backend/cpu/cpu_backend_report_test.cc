@@ -35,7 +35,8 @@ TEST(CpuBackendReport, SaysWhatEveryProductRunsOn) {
   }
   EXPECT_EQ(products, (std::vector<std::string>{"linear, bf16 weights", "linear, fp32 weights",
                                                 "linear, mxfp4_npu", "linear, mxfp4",
-                                                "linear, mxfp8", "attention", "conv3d"}));
+                                                "linear, mxfp8", "attention",
+                                                "attention, --attention-precision int8", "conv3d"}));
   EXPECT_EQ(report.products[0].kernel, backend.linear_kernel(DType::bf16, 5120, 5120).kernel);
 }
 
