@@ -129,6 +129,12 @@ void declare_machine(FlagSet* flags, BenchOptions* options, const std::string& s
   flags->group("Machine");
   if (one_of(subject, {"linear", "dit"}))
     flags->string({"--quantization", "KEY", quantization_help(), "none"}, &options->quantization);
+  if (one_of(subject, {"attention", "dit"}))
+    flags->choice({"--attention-precision", "TYPE",
+                   "attention, dit: scores of (self-)attention: bf16, or int8 where there are kernels.",
+                   "bf16"},
+                  {"bf16", "int8"},
+                  [options](const std::string& value) { options->attention_precision = value; });
   if (subject != "peak") {
     flags->choice({"--dtype", "TYPE", "Type of activations: fp32 or bf16.", "bf16"},
                   {"fp32", "bf16"},

@@ -50,11 +50,13 @@ TEST(BenchCommand, HandsOverCases) {
 
 TEST(BenchCommand, HandsOverTheMachine) {
   run({"dit", "--isa", "scalar", "--threads", "3", "--dtype", "fp32", "--quantization", "mxfp8",
+       "--attention-precision", "int8",
        "--device", "abacus"});
   const BenchOptions& options = fake_engine().bench_options;
   EXPECT_EQ(options.isa, "scalar");
   EXPECT_EQ(options.threads, 3);
   EXPECT_EQ(options.dtype, "fp32");
+  EXPECT_EQ(options.attention_precision, "int8");
   EXPECT_EQ(options.quantization, "mxfp8");
   EXPECT_EQ(options.device, "abacus");
 }

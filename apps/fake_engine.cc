@@ -46,7 +46,8 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 EngineInfo Engine::info(bool) const {
   const bool embedded = cli::fake_engine().options.model_path.empty();
   return {embedded ? "fake (embedded)" : "fake", "models/fake", "abc", embedded, "CPU: fake",
-          cli::fake_engine().options.dtype, "plain"};
+          cli::fake_engine().options.dtype, "plain",
+          cli::fake_engine().options.attention_precision};
 }
 
 GenerateRequest Engine::resolve(const GenerateRequest& request) const {

@@ -23,6 +23,7 @@ TEST(GenerateArguments, DefaultsAreTheReferences) {
   EXPECT_EQ(a.request.num_outputs_per_prompt, 1);
   EXPECT_EQ(a.request.max_sequence_length, 512);
   EXPECT_EQ(a.engine.dtype, "bf16");
+  EXPECT_EQ(a.engine.attention_precision, "bf16");
   EXPECT_EQ(a.engine.device, "cpu");
   EXPECT_TRUE(a.engine.model_path.empty());
   EXPECT_TRUE(a.engine.component_paths.empty());
@@ -68,6 +69,8 @@ TEST(GenerateArguments, EveryFlagReachesItsField) {
                                                         "t2",
                                                         "--vae-path",
                                                         "v",
+                                                        "--attention-precision",
+                                                        "int8",
                                                         "--dtype",
                                                         "fp32",
                                                         "--isa",
@@ -117,6 +120,7 @@ TEST(GenerateArguments, EveryFlagReachesItsField) {
   EXPECT_EQ(a.engine.component_paths,
             (std::map<std::string, std::string>{{"transformer_2", "t2"}, {"vae", "v"}}));
   EXPECT_EQ(a.engine.dtype + a.engine.isa, "fp32scalar");
+  EXPECT_EQ(a.engine.attention_precision, "int8");
   EXPECT_EQ(a.engine.threads, 2);
   EXPECT_EQ(a.engine.max_memory_bytes, uint64_t{3} << 29);
   EXPECT_EQ(a.output.folder + a.output.file_name, "of.gif");

@@ -49,6 +49,11 @@ void declare_model_flags(FlagSet* flags, EngineOptions* engine) {
 void declare_machine_flags(FlagSet* flags, EngineOptions* engine) {
   flags->choice({"--dtype", "TYPE", "Compute type: fp32 or bf16.", "bf16"}, {"fp32", "bf16"},
                 [engine](const std::string& value) { engine->dtype = value; });
+  flags->choice({"--attention-precision", "TYPE",
+                 "Scores of the transformers' self-attention: bf16, or int8 where there are kernels.",
+                 "bf16"},
+                {"bf16", "int8"},
+                [engine](const std::string& value) { engine->attention_precision = value; });
   flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &engine->device);
   flags->string(
       {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512, avx512_vnni, amx.", "the best one"},

@@ -8,7 +8,7 @@ namespace mxdit::cli {
 
 // --model-path, the component paths, --quantization and what belongs to it.
 void declare_model_flags(FlagSet* flags, EngineOptions* engine);
-// --dtype, --device, --isa, --threads.
+// --dtype, --attention-precision, --device, --isa, --threads.
 void declare_machine_flags(FlagSet* flags, EngineOptions* engine);
 
 // After parsing: drops what was not given.

@@ -56,6 +56,7 @@ json meta_json(const PerfDump& dump) {
           {"model_path", dump.engine.model_path},
           {"model_hash", dump.engine.model_hash},
           {"dtype", dump.engine.dtype},
+          {"attention_precision", dump.engine.attention_precision},
           {"quantization", dump.engine.quantization},
           {"width", value_or_null(r.width)},
           {"height", value_or_null(r.height)},

@@ -24,6 +24,8 @@ struct BenchOptions {
   std::string device = "cpu";
   std::string isa;             // CPU: force a kernel table; empty: best
   std::string dtype = "bf16";  // of activations: "fp32" or "bf16"
+  // Of attention and dit: as EngineOptions has it. Of a dit, of its self-attention.
+  std::string attention_precision = "bf16";
   // A key of quantization_methods(). Empty or "none": as the model is stored, random weights bf16.
   std::string quantization;
   int threads = 0;  // 0: all processors the process may use
@@ -72,7 +74,8 @@ struct BenchFacts {
   std::vector<std::pair<std::string, BenchValue>> parameters;  // of the case
   // Multiplications and additions of matrix products, convolutions and attention in one run.
   double operations = 0;
-  std::string device, isa, dtype, quantization, kernel;  // kernel: of a linear, else empty
+  std::string device, isa, dtype, quantization;
+  std::string kernel;  // of a linear or of attention, else empty
   int threads = 0;
   uint64_t peak_resident_bytes = 0, peak_anonymous_bytes = 0;  // of the process so far; 0: unknown
 };

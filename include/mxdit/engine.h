@@ -42,6 +42,9 @@ struct EngineOptions {
   // folder of them. Component name ("transformer", "transformer_2") -> path.
   std::map<std::string, std::string> weights_paths;
   std::string dtype = "bf16";  // compute type of all components: "fp32" or "bf16"
+  // What scores of the transformers' self-attention are computed in: "bf16" (that is, as dtype
+  // says) or "int8", where the device has that.
+  std::string attention_precision = "bf16";
   std::string device = "cpu";
   std::string isa;             // CPU: force a kernel table ("scalar", "avx2", "avx512"); empty: best
   int threads = 0;             // 0: all processors the process may use
@@ -117,6 +120,7 @@ struct EngineInfo {
   std::string device;       // one line
   std::string dtype;
   std::string quantization;  // of the transformers: "plain", "mxfp4_npu", "modelslim", ...
+  std::string attention_precision;
 };
 
 class Engine {

@@ -43,10 +43,16 @@ struct KernelChoice {
 
 enum class Activation { none, silu, gelu_tanh, gelu_erf };
 
+// What the products of queries with keys are computed in, of bf16 inputs: see docs/numerics.md.
+// int8 is taken where attention_kernel() says so, and only for a head whose queries and keys are all
+// of ordinary size; else bf16.
+enum class AttentionPrecision : uint8_t { bf16, int8 };
+
 struct AttentionParams {
   float scale = 1.0f;                  // logits = scale * q.k + bias
   const Tensor* bias = nullptr;        // f32 [H, Sq, Sk], shared by the batch
   std::span<const int64_t> kv_length;  // per batch row: keys from here on are left out; empty: all
+  AttentionPrecision precision = AttentionPrecision::bf16;
 };
 
 struct Conv3dParams {
@@ -135,8 +141,9 @@ class Backend {
   // q [B, Sq, H, D], k and v [B, Sk, H, D] -> out [B, Sq, H, D]. Rows without any key give zeros.
   virtual void attention(const Tensor& q, const Tensor& k, const Tensor& v,
                          const AttentionParams& params, Tensor& out) = 0;
-  // With `bias` as AttentionParams has one.
-  virtual KernelChoice attention_kernel(DType activation, bool bias) const = 0;
+  // With `bias` and `precision` as in AttentionParams.
+  virtual KernelChoice attention_kernel(DType activation, bool bias,
+                                        AttentionPrecision precision) const = 0;
 
   // Over the last axis C of x [..., C].
   // (x - mean) / sqrt(var + eps) * gain + bias; gain and bias f32 [C] or null.

@@ -3,6 +3,7 @@
 #include "bench/measured_case.h"
 #include "bench/operations.h"
 #include "core/error.h"
+#include "engine/checkpoint_options.h"
 #include "ops/ops.h"
 
 namespace mxdit {
@@ -25,11 +26,14 @@ class Attention final : public MeasuredCase {
     q_ = random_tensor(backend(), compute(), {1, tokens, heads, size}, 1);
     k_ = random_tensor(backend(), compute(), {1, keys, heads, size}, 2);
     v_ = random_tensor(backend(), compute(), {1, keys, heads, size}, 3);
+    params_.precision = parse_attention_precision(options.attention_precision);
+    parameter("attention_precision", options.attention_precision);
     params_.scale = 1.0f / std::sqrt(static_cast<float>(size));
     parameter("tokens", tokens);
     parameter("keys", keys);
     parameter("heads", heads);
     parameter("head_dim", size);
+    own_facts().kernel = backend().attention_kernel(compute(), false, params_.precision).kernel;
     own_facts().operations = attention_operations(tokens, keys, heads * size);
   }
 

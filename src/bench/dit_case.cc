@@ -3,6 +3,7 @@
 #include "bench/random_component.h"
 #include "bench/token_grid.h"
 #include "core/error.h"
+#include "engine/checkpoint_options.h"
 #include "models/registry.h"
 #include "quantization/resolve.h"
 
@@ -53,7 +54,9 @@ std::array<int64_t, 3> latent_extents(const DitCase& subject, const wan_dit::Con
 class DitForward final : public MeasuredCase {
  public:
   DitForward(const DitCase& subject, const BenchOptions& options, const CancelToken* cancel)
-      : MeasuredCase("dit", options), encode_text_(subject.encode_text) {
+      : MeasuredCase("dit", options),
+        encode_text_(subject.encode_text),
+        attention_(parse_attention_precision(options.attention_precision)) {
     check_size("--text-tokens", subject.text_tokens, 1, int64_t{1} << 16);
     // Sizes of random models are known before their weights are made, so that they are refused
     // first.
@@ -99,6 +102,7 @@ class DitForward final : public MeasuredCase {
     source.config_file = files_->config_file;
     source.quantization = quantization_.config.get();
     source.compute = compute();
+    source.attention = attention_;
     model_ = make_denoiser(files_->class_name, source);
   }
 
@@ -125,11 +129,14 @@ class DitForward final : public MeasuredCase {
     }
     parameter("tokens", tokens);
     parameter("text_tokens", subject.text_tokens);
+    parameter("attention_precision",
+              attention_ == AttentionPrecision::int8 ? std::string("int8") : std::string("bf16"));
     parameter("encode_text", encode_text_);
     own_facts().operations = forward_operations(config, tokens, subject.text_tokens, encode_text_);
   }
 
   bool encode_text_;
+  AttentionPrecision attention_;
   std::unique_ptr<ComponentFiles> files_;
   ResolvedQuantization quantization_;
   std::unique_ptr<Denoiser> model_;

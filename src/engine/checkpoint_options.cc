@@ -13,6 +13,7 @@ CheckpointOptions checkpoint_options(const EngineOptions& given,
   options.quantization = {given.quantization, given.quantization_ignored_layers,
                           given.quantization_cache};
   options.clock = std::move(clock);
+  options.attention = parse_attention_precision(given.attention_precision);
   return options;
 }
 
@@ -20,6 +21,13 @@ DType parse_compute(const std::string& text) {
   if (text == "fp32") return DType::f32;
   if (text == "bf16") return DType::bf16;
   fail(ErrorKind::usage, "[engine] --dtype: expected fp32 or bf16, got \"", text, "\"");
+}
+
+AttentionPrecision parse_attention_precision(const std::string& text) {
+  if (text == "bf16") return AttentionPrecision::bf16;
+  if (text == "int8") return AttentionPrecision::int8;
+  fail(ErrorKind::usage, "[engine] --attention-precision: expected bf16 or int8, got \"", text,
+       "\"");
 }
 
 EngineInfo describe_engine(const EngineOptions& options, const Checkpoint& checkpoint,
@@ -31,6 +39,7 @@ EngineInfo describe_engine(const EngineOptions& options, const Checkpoint& check
   info.model_hash = std::move(hash);
   info.device = backend.description();
   info.dtype = options.dtype;
+  info.attention_precision = options.attention_precision;
   info.quantization = checkpoint.quantization("transformer").config->name();
   if (checkpoint.has_two_experts()) {
     const std::string second = checkpoint.quantization("transformer_2").config->name();

@@ -15,6 +15,9 @@ CheckpointOptions checkpoint_options(const EngineOptions& given,
 // "fp32" or "bf16". Error{usage} naming --dtype.
 DType parse_compute(const std::string& text);
 
+// "bf16" or "int8". Error{usage} naming --attention-precision.
+AttentionPrecision parse_attention_precision(const std::string& text);
+
 EngineInfo describe_engine(const EngineOptions& options, const Checkpoint& checkpoint,
                            const Backend& backend, std::string hash);
 

@@ -108,6 +108,8 @@ MediaMetadata Engine::State::describe(const RunState& run) const {
   data["model"] = checkpoint.defaults().family;
   data["model_hash"] = hash;
   data["dtype"] = options.dtype;
+  if (options.attention_precision != "bf16")
+    data["attention_precision"] = options.attention_precision;
   data["quantization"] = quantization;
   // Without the number of threads, on which no result depends.
   data["device"] = backend->description().substr(0, backend->description().find(','));

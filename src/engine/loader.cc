@@ -27,7 +27,8 @@ int64_t positive(const nlohmann::json& config, const char* key, int64_t fallback
 
 Checkpoint::Checkpoint(const CheckpointOptions& options)
     : folder_(ModelFolder::open(options.path, {options.component_paths.begin(),
-                                               options.component_paths.end()})) {
+                                               options.component_paths.end()})),
+      attention_(options.attention) {
   for (const char* name : {"tokenizer", "text_encoder", "scheduler", "vae", "transformer"}) {
     if (!folder_.has(name))
       fail(ErrorKind::not_found, "[engine] ", folder_.index_file(), ": expected component ", name,
@@ -130,6 +131,7 @@ ModelSource Checkpoint::source(const std::string& name, Backend& backend, DType 
   source.quantization =
       resolved == quantization_.end() ? &plain_quantization() : resolved->second.config.get();
   source.compute = compute;
+  source.attention = attention_;
   return source;
 }
 

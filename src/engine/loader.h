@@ -40,6 +40,7 @@ struct CheckpointOptions {
   std::map<std::string, std::string> weights_paths;
   QuantizationRequest quantization;
   std::shared_ptr<const StepClock> clock;
+  AttentionPrecision attention = AttentionPrecision::bf16;  // of the transformers' self-attention
 };
 
 class Checkpoint {
@@ -80,6 +81,7 @@ class Checkpoint {
   std::map<std::string, WeightStore> weights_;
   std::map<std::string, std::filesystem::path> weights_paths_;  // of replaced weights
   std::map<std::string, ResolvedQuantization> quantization_;
+  AttentionPrecision attention_;
   SamplingDefaults defaults_;
   ModelTraits traits_;
 };

@@ -22,6 +22,7 @@ struct ModelSource {
   std::string config_file;                 // for error messages
   const QuantConfig* quantization = nullptr;
   DType compute = DType::f32;  // f32 or bf16: dtype of activations between operators
+  AttentionPrecision attention = AttentionPrecision::bf16;  // of self-attention in a denoiser
   TensorUse* use = nullptr;    // notes every tensor that layers load; may be null
   const QuantConfig* unquantized_config = &plain_quantization();
   // The network is built to be described, never to run: no value of a tensor is read.

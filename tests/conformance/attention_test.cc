@@ -125,10 +125,18 @@ TEST_P(AttentionTest, KeysBehindTheLengthAreNotLookedAt) {
 }
 
 TEST_P(AttentionTest, NamesItsKernel) {
-  const std::string expected = GetParam() == "amx" ? "bf16 amx" : "fp32 " + GetParam();
-  EXPECT_EQ(backend_->attention_kernel(DType::bf16, false).kernel, expected);
-  EXPECT_EQ(backend_->attention_kernel(DType::f32, false).kernel, "fp32 " + GetParam());
-  EXPECT_EQ(backend_->attention_kernel(DType::bf16, true).kernel, "fp32 " + GetParam());
+  const auto kernel = [this](DType type, bool bias, AttentionPrecision precision) {
+    return backend_->attention_kernel(type, bias, precision).kernel;
+  };
+  const bool amx = GetParam() == "amx";
+  const std::string bf16 = amx ? "bf16 amx" : "fp32 " + GetParam();
+  for (const auto precision : {AttentionPrecision::bf16, AttentionPrecision::int8}) {
+    EXPECT_EQ(kernel(DType::f32, false, precision), "fp32 " + GetParam());
+    EXPECT_EQ(kernel(DType::bf16, true, precision), "fp32 " + GetParam());
+  }
+  EXPECT_EQ(kernel(DType::bf16, false, AttentionPrecision::bf16), bf16);
+  EXPECT_EQ(kernel(DType::bf16, false, AttentionPrecision::int8),
+            amx ? "int8 scores, bf16 amx" : bf16);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, AttentionTest, ::testing::ValuesIn(runnable_tables()),

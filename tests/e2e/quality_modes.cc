@@ -63,4 +63,13 @@ std::vector<QualityMode> quality_modes() {
           stored("modelslim W4A4_DYNAMIC", "W4A4_DYNAMIC", false)};
 }
 
+std::vector<QualityMode> attention_modes() {
+  return {plain("bf16"), {"bf16, int8 scores", [](const std::string& model, const auto&) {
+                            EngineOptions options;
+                            options.model_path = model;
+                            options.attention_precision = "int8";
+                            return options;
+                          }}};
+}
+
 }  // namespace mxdit

@@ -18,5 +18,7 @@ struct QualityMode {
 
 // The first one is bf16, what the others are compared with.
 std::vector<QualityMode> quality_modes();
+// bf16 again, and bf16 with scores of self-attention in int8.
+std::vector<QualityMode> attention_modes();
 
 }  // namespace mxdit

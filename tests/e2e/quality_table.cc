@@ -1,7 +1,7 @@
 // The embedded model in every quantization mode: distance from bf16 with the same seeds, and how
 // often the held-out prompts are followed. Prints a Markdown table; docs/quality.md is made so:
 //   build/release/tests/e2e/quality_table --update docs/quality.md --sheet docs/images/modes.png
-// Takes about half a minute a mode.
+// Takes about half a minute a mode. quality_table --attention shows what scores in int8 cost.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -156,7 +156,8 @@ void update(const std::string& path, const std::string& table) {
   std::ofstream(path) << text;
 }
 
-int run(const std::string& document, const std::string& sheet_path) {
+int run(const std::vector<QualityMode>& modes, const std::string& document,
+        const std::string& sheet_path) {
   const Prompts prompts = read_prompts();
   const TemporaryFolder folder;
   std::string table =
@@ -164,7 +165,7 @@ int run(const std::string& document, const std::string& sheet_path) {
       "| all four % |\n|---|---|---|---|---|---|---|---|\n";
   std::optional<Outcome> base;
   Sheet sheet;
-  for (const QualityMode& mode : quality_modes()) {
+  for (const QualityMode& mode : modes) {
     EngineOptions options = mode.prepare(kModel, folder.path());
     const Outcome outcome = run_mode(options, prompts);
     if (!base) base = outcome;
@@ -183,16 +184,19 @@ int run(const std::string& document, const std::string& sheet_path) {
 
 int main(int argc, char** argv) {
   std::string document, sheet;
+  const bool attention = argc == 2 && std::string(argv[1]) == "--attention";
+  if (attention) argc = 1;
   for (int i = 1; i < argc; i += 2) {
     const std::string flag = argv[i];
     if (i + 1 == argc || (flag != "--update" && flag != "--sheet")) {
-      std::cerr << "usage: quality_table [--update FILE.md] [--sheet FILE.png]\n";
+      std::cerr << "usage: quality_table [--update FILE.md] [--sheet FILE.png] | --attention\n";
       return 2;
     }
     (flag == "--update" ? document : sheet) = argv[i + 1];
   }
   try {
-    return mxdit::run(document, sheet);
+    return mxdit::run(attention ? mxdit::attention_modes() : mxdit::quality_modes(), document,
+                      sheet);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return 1;

@@ -47,7 +47,8 @@ class CpuBackend : public Backend {
               const Conv3dParams& params, const Conv3dTail& tail, Tensor& out) override;
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
                  Tensor& out) override;
-  KernelChoice attention_kernel(DType activation, bool bias) const override;
+  KernelChoice attention_kernel(DType activation, bool bias,
+                                AttentionPrecision precision) const override;
 
   void layer_norm(const Tensor& x, const Tensor* gain, const Tensor* bias, float eps,
                   Tensor& out) override;

@@ -224,13 +224,19 @@ void CpuBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v,
   });
 }
 
-KernelChoice CpuBackend::attention_kernel(DType activation, bool bias) const {
-  if (takes_dots(kernels_, activation, bias))
-    return {std::string("bf16 ") + kernels_.name, passed_over(kernels_)};
-  KernelChoice choice = {std::string("fp32 ") + kernels_.name, passed_over(kernels_)};
-  if (kernels_.attention.attend != nullptr)
-    choice.passed_over.push_back(std::string("bf16 ") + kernels_.name +
-                                 (bias ? ": it takes no bias" : ": activations are not bf16"));
+KernelChoice CpuBackend::attention_kernel(DType activation, bool bias,
+                                          AttentionPrecision precision) const {
+  const std::string table = kernels_.name;
+  const bool dots = takes_dots(kernels_, activation, bias);
+  KernelChoice choice = {(dots ? "bf16 " : "fp32 ") + table, passed_over(kernels_)};
+  if (kernels_.attention.attend != nullptr && !dots)
+    choice.passed_over.push_back(
+        "bf16 " + table + (bias ? ": it takes no bias" : ": activations are not bf16"));
+  if (precision == AttentionPrecision::bf16) return choice;
+  if (dots && kernels_.attention.pack_int8 != nullptr)
+    choice.kernel = "int8 scores, bf16 " + table;
+  else
+    choice.passed_over.push_back("int8 scores: only in place of bf16 ones, which AMX has");
   return choice;
 }
 

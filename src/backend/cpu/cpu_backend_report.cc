@@ -96,7 +96,9 @@ DeviceReport CpuBackend::report() const {
   add("linear, mxfp4_npu", quantized(kMxfp4Dual));
   add("linear, mxfp4", quantized(kMxfp4));
   add("linear, mxfp8", quantized(kMxfp8));
-  add("attention", attention_kernel(DType::bf16, false));
+  add("attention", attention_kernel(DType::bf16, false, AttentionPrecision::bf16));
+  add("attention, --attention-precision int8",
+      attention_kernel(DType::bf16, false, AttentionPrecision::int8));
   add("conv3d", conv3d_kernel(DType::bf16));
   report.threads = threads_.size();
   report.processors = usable_processors();

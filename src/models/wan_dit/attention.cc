@@ -19,6 +19,7 @@ SelfAttention::SelfAttention(const ModelSource& source, const std::string& scope
     : backend_(*source.backend),
       heads_(config.num_attention_heads),
       head_size_(config.attention_head_dim),
+      precision_(source.attention),
       qkv_(source, {scope + ".to_q", scope + ".to_k", scope + ".to_v"}, config.inner(),
            config.inner(), Bias::required),
       norm_q_(source, scope + ".norm_q", config.inner(), config.eps),
@@ -32,8 +33,8 @@ Tensor SelfAttention::operator()(const Tensor& x, const Tensor& cos, const Tenso
   qkv[0] = Tensor();  // back to the pool before the large ones that follow
   const Tensor k = ops::rope(backend_, norm_k_(qkv[1]).reshape(heads), cos, sin);
   qkv[1] = Tensor();
-  const Tensor result =
-      ops::attention(backend_, q, k, qkv[2].reshape(heads), {logit_scale(head_size_), nullptr, {}});
+  const Tensor result = ops::attention(backend_, q, k, qkv[2].reshape(heads),
+                                       {logit_scale(head_size_), nullptr, {}, precision_});
   return out_(result.reshape(x.shape()));
 }
 

@@ -21,6 +21,7 @@ class SelfAttention {
  private:
   Backend& backend_;
   int64_t heads_, head_size_;
+  AttentionPrecision precision_;
   LinearGroup qkv_;
   RmsNorm norm_q_, norm_k_;
   Linear out_;

@@ -82,8 +82,9 @@ class MeteredBackend final : public Backend {
                  Tensor& out) override {
     inner_->attention(q, k, v, params, out);
   }
-  KernelChoice attention_kernel(DType activation, bool bias) const override {
-    return inner_->attention_kernel(activation, bias);
+  KernelChoice attention_kernel(DType activation, bool bias,
+                                AttentionPrecision precision) const override {
+    return inner_->attention_kernel(activation, bias, precision);
   }
   void layer_norm(const Tensor& x, const Tensor* gain, const Tensor* bias, float eps,
                   Tensor& out) override {

@@ -311,7 +311,8 @@ const KernelTable* amx_table() noexcept {
                .multiply_levels = amx::multiply_levels,
                .multiply = amx::multiply,
                .multiply_pieces = amx::multiply_pieces},
-      .attention = {amx::pack_values, amx::attend, amx::attend_workspace},
+      .attention = {amx::pack_values, amx::attend, amx::attend_workspace, amx::survey_rows,
+                  amx::pack_int8},
   };
   return &table;
 }
