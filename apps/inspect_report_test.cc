@@ -19,7 +19,7 @@ LayerReport layer(const std::string& name, const std::string& type) {
 
 ModelReport sample() {
   ModelReport report;
-  report.info = {"wan", "models/wan", "abc", false, "cpu: scalar", "bf16", "modelslim"};
+  report.info = {"wan", "models/wan", "abc", false, "cpu: scalar", "bf16", "modelslim", ""};
   report.class_name = "WanPipeline";
   ComponentReport component;
   component.name = "transformer";
