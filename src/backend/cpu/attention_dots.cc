@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "backend/cpu/rounding.h"
+
 namespace mxdit::cpu {
 namespace {
 
@@ -18,10 +20,6 @@ constexpr int64_t kLargestInt8Dim = 1024;
 constexpr uint16_t kLargestBits = 0x4f80;  // 2^32
 constexpr float kLargestScale = 0x1p32f;
 constexpr int64_t kScaleBytes = kDotRows * sizeof(float);  // of a panel of queries
-
-int64_t blocks(int64_t count, int64_t block) {
-  return (count + block - 1) / block;
-}
 
 // A head of one row of the batch is a lane; lanes are attended to by themselves.
 class Attention {

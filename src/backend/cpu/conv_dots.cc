@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backend/cpu/rounding.h"
+
 namespace mxdit::cpu {
 namespace {
 
@@ -14,10 +16,6 @@ constexpr int64_t kPixelBytes = 2;               // of one channel
 constexpr int64_t kChunkBytes = 20 << 10;
 constexpr int64_t kTaskPanels = 16;  // of pixels
 constexpr int64_t kTaskColumns = 12;  // panels of output channels
-
-int64_t blocks(int64_t count, int64_t block) {
-  return (count + block - 1) / block;
-}
 
 Element element_of_weight(DType type) {
   if (type == DType::f8_e4m3) return Element::f8_e4m3;

@@ -11,6 +11,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/isa.h"
 #include "backend/cpu/tile_product.h"
+#include "backend/cpu/rounding.h"
 
 namespace mxdit::cpu {
 namespace {
@@ -18,10 +19,6 @@ namespace {
 constexpr int64_t kKeyBlock = 192;
 constexpr int64_t kQueryPanels = 12;  // column panels of queries per task, at most
 constexpr int64_t kTasksPerThread = 3;
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 // One attention call.
 struct Problem {

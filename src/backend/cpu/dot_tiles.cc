@@ -1,5 +1,7 @@
 #include "backend/cpu/dot_tiles.h"
 
+#include "backend/cpu/rounding.h"
+
 namespace mxdit::cpu {
 namespace {
 
@@ -10,13 +12,6 @@ constexpr int64_t kMostSplits = 16;
 // Measured costs of a task beside its products: packing the right operand takes as long as 150 rows
 // do, reading the left one as long as 90 columns.
 constexpr int64_t kPackingRows = 150, kReadingColumns = 90;
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-int64_t blocks(int64_t count, int64_t block) {
-  return (count + block - 1) / block;
-}
 
 }  // namespace
 

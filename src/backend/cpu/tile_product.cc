@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/cpu/rounding.h"
+
 namespace mxdit::cpu {
 namespace {
 
@@ -11,14 +13,6 @@ constexpr int64_t kBlockRows = 144;
 constexpr int64_t kTileRows = 480, kTileColumns = 512;
 constexpr int64_t kTilesPerThread = 3;
 constexpr int64_t kFewRows = 8, kFewRowsColumns = 128;
-
-int64_t round_up(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
-
-int64_t blocks(int64_t count, int64_t block) {
-  return (count + block - 1) / block;
-}
 
 // Extents of an output tile: the largest that still leave work for every thread. With few rows the
 // product is a pass over the right operand, and narrow tiles keep its packed panels in cache.

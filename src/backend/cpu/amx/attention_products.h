@@ -2,26 +2,13 @@
 #pragma once
 
 #include "backend/cpu/amx/attention_weights.h"
+#include "backend/cpu/amx/tiles.h"
 
 namespace mxdit::cpu::amx {
 namespace {
 
 constexpr int64_t kTileBytes = kDotStepBytes / 2;
 constexpr int kRows = 32;
-
-// Tiles 0 to 3 hold the quarters of a block.
-MXDIT_INLINE constexpr int64_t quarter(int tile) {
-  return (tile >> 1) * 16 * kDotRows + (tile & 1) * 16;
-}
-#define MXDIT_STORE_TILE(tile, block) _tile_stored(tile, (block) + quarter(tile), kDotRows * 4)
-#define MXDIT_LOAD_TILE(tile, block) _tile_loadd(tile, (block) + quarter(tile), kDotRows * 4)
-
-MXDIT_INLINE void store_tiles(float* block) {
-  MXDIT_STORE_TILE(0, block);
-  MXDIT_STORE_TILE(1, block);
-  MXDIT_STORE_TILE(2, block);
-  MXDIT_STORE_TILE(3, block);
-}
 
 // left right^T of packed steps, onto `start` unless that is null; the sums stay in tiles 0 to 3,
 // and those of the product before go to `before`. Blocks hold int32 where those are the sums.

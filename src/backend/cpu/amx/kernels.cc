@@ -16,28 +16,10 @@ namespace amx {
 namespace {
 
 constexpr int64_t kTileBytes = kDotStepBytes / 2;
-constexpr int64_t kBlockStride = kDotRows * 4;  // bytes from row to row of a product
 
 MXDIT_INLINE void add_scaled(__m512 sum, __m512 scale, const float* start, float* out) {
   _mm512_storeu_ps(out, _mm512_add_ps(_mm512_loadu_ps(start), _mm512_mul_ps(sum, scale)));
 }
-
-// Tiles 0 to 3 hold the quarters of the product, in the order of `offset`.
-MXDIT_INLINE constexpr int64_t quarter(int tile) {
-  return (tile >> 1) * 16 * kDotRows + (tile & 1) * 16;
-}
-
-#define MXDIT_STORE_TILE(tile, block) _tile_stored(tile, (block) + quarter(tile), kBlockStride)
-#define MXDIT_STORE_TILES(block) \
-  MXDIT_STORE_TILE(0, block);    \
-  MXDIT_STORE_TILE(1, block);    \
-  MXDIT_STORE_TILE(2, block);    \
-  MXDIT_STORE_TILE(3, block)
-#define MXDIT_LOAD_TILES(block)                           \
-  _tile_loadd(0, (block) + quarter(0), kBlockStride);     \
-  _tile_loadd(1, (block) + quarter(1), kBlockStride);     \
-  _tile_loadd(2, (block) + quarter(2), kBlockStride);     \
-  _tile_loadd(3, (block) + quarter(3), kBlockStride)
 
 // ---- bf16 ----
 
@@ -72,7 +54,7 @@ MXDIT_INLINE void multiply_steps(const LeftSteps& left, const uint8_t* right, in
 #define MXDIT_NEXT_TILE(tile)                                         \
   if (before != nullptr) MXDIT_STORE_TILE(tile, before);              \
   if (accumulate)                                                     \
-    _tile_loadd(tile, product + quarter(tile), kBlockStride);         \
+    MXDIT_LOAD_TILE(tile, product);         \
   else                                                                \
     _tile_zero(tile)
 
@@ -108,7 +90,7 @@ void multiply(const MultiplyDotsArgs& args) noexcept {
     multiply_steps(left, right, 1, args.steps);
     before = product;
   }
-  MXDIT_STORE_TILES(before);
+  store_tiles(before);
   release_tiles();
 }
 
@@ -143,7 +125,7 @@ void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
       before = product;
     }
   }
-  MXDIT_STORE_TILES(before);
+  store_tiles(before);
   release_tiles();
 }
 
@@ -250,7 +232,7 @@ void multiply_short_group(const MultiplyFoldedArgs& args, int64_t group, int32_t
     _tile_zero(3);
     for (int64_t s = 0; s < args.steps % kPieceSteps; ++s)
       sum_tiles(left + s * kDotStepBytes, right + s * kDotStepBytes);
-    MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
+    store_tiles(reinterpret_cast<float*>(sums));
     rescale_of(args, group, panel, sums).add_all();
   }
 }
@@ -273,7 +255,7 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
     }
   }
   if (groups > 0) {
-    MXDIT_STORE_TILES(reinterpret_cast<float*>(sums));
+    store_tiles(reinterpret_cast<float*>(sums));
     before.add_all();
   }
   if (args.steps % kPieceSteps != 0) multiply_short_group(args, groups, sums);
@@ -287,9 +269,12 @@ inline void clear_sums(int32_t* sums) {
 void sum_step(const uint8_t* left, const uint8_t* right, int32_t* out) {
   float* block = reinterpret_cast<float*>(out);
   configure_tiles();
-  MXDIT_LOAD_TILES(block);
+  MXDIT_LOAD_TILE(0, block);
+  MXDIT_LOAD_TILE(1, block);
+  MXDIT_LOAD_TILE(2, block);
+  MXDIT_LOAD_TILE(3, block);
   sum_tiles(left, right);
-  MXDIT_STORE_TILES(block);
+  store_tiles(block);
   release_tiles();
 }
 

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "backend/cpu/dot_kernels.h"
+
 namespace mxdit::cpu::amx {
 namespace {
 
@@ -23,6 +25,21 @@ inline void configure_tiles() {
 }
 inline void release_tiles() {
   _tile_release();
+}
+
+// Tiles 0 to 3 hold the quarters of a product of two panels: where each begins.
+constexpr int64_t quarter(int tile) {
+  return (tile >> 1) * 16 * kDotRows + (tile & 1) * 16;
+}
+constexpr int64_t kProductStride = kDotRows * 4;  // bytes from row to row of a product
+#define MXDIT_STORE_TILE(tile, block) _tile_stored(tile, (block) + quarter(tile), kProductStride)
+#define MXDIT_LOAD_TILE(tile, block) _tile_loadd(tile, (block) + quarter(tile), kProductStride)
+
+inline void store_tiles(float* block) {
+  MXDIT_STORE_TILE(0, block);
+  MXDIT_STORE_TILE(1, block);
+  MXDIT_STORE_TILE(2, block);
+  MXDIT_STORE_TILE(3, block);
 }
 
 }  // namespace
