@@ -153,6 +153,25 @@ TEST_P(DotsTest, BlocksOfRowsAgree) {
   EXPECT_EQ(std::memcmp(end, last.data(), last.bytes()), 0);
 }
 
+TEST_P(DotsTest, NoColumnsGiveTheBias) {
+  const Tensor bias = random_tensor(DType::f32, {5}, 3);
+  const Tensor x = Tensor::host(DType::bf16, {3, 0}), w = Tensor::host(DType::bf16, {5, 0});
+  Tensor out = backend_->empty(DType::f32, {3, 5});
+  const auto expect_bias = [&] {
+    for (int64_t i = 0; i < 15; ++i) EXPECT_EQ(out.as<float>()[i], bias.as<float>()[i % 5]) << i;
+  };
+  for (const QuantFormat* format : {&kMxfp4Dual, &kMxfp4, &kMxfp8, &kInt8Row}) {
+    const QuantizedMatrix qx = reference::quantize(x, *format, QuantizeOptions{});
+    const QuantizedMatrix qw = reference::quantize(w, *format, QuantizeOptions{});
+    out = multiply(qx, qw, &bias);
+    expect_bias();
+  }
+  Tensor narrow = backend_->empty(DType::bf16, {3, 5});
+  backend_->linear(x, *backend_->prepare_linear(w), &bias, Activation::none, narrow);
+  for (int64_t i = 0; i < 15; ++i)
+    EXPECT_EQ(narrow.as<uint16_t>()[i], to_bf16(bias.as<float>()[i % 5]).bits) << i;
+}
+
 std::vector<std::string> tables_with_dots() {
   std::vector<std::string> names;
   for (const std::string& name : runnable_tables())

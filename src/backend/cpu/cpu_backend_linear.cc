@@ -42,7 +42,7 @@ void CpuBackend::linear(const Tensor& x, const PreparedWeight& weight, const Ten
                                 .function = function_of(act),
                                 .out = out.mutable_data(),
                                 .type = element_of(out.dtype())};
-  if (x.dtype() == DType::bf16 && multiplies_as_bf16(kernels_, w.dtype())) {
+  if (k > 0 && x.dtype() == DType::bf16 && multiplies_as_bf16(kernels_, w.dtype())) {
     const DotRows left(x.data(), Element::bf16, k), right(w.data(), element_of(w.dtype()), k);
     return multiply_dots({kernels_, threads_, *memory_}, left, right, m, n, k, {}, output);
   }

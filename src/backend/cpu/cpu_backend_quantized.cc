@@ -191,11 +191,12 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
                                 .type = element_of(out.dtype())};
   const bool per_group = has_group_scales(*x.format) || has_group_scales(*w.format);
   const DotMachine machine = {kernels_, threads_, *memory_};
-  if (prepared.is_foldable() && may_fold(*x.format) &&
+  const bool has_columns = x.columns > 0;
+  if (has_columns && prepared.is_foldable() && may_fold(*x.format) &&
       multiply_folded(machine, rows_of(x), rows_of(w), x.rows, w.rows, x.columns, per_group, scales,
                       output, x.packed))
     return;
-  if (prepared.is_bf16() && !per_group && is_exact_in_bf16(x))
+  if (has_columns && prepared.is_bf16() && !per_group && is_exact_in_bf16(x))
     return multiply_dots(machine, DotCodes(rows_of(x)), DotCodes(rows_of(w)), x.rows, w.rows,
                          x.columns, scales, output);
   multiply_groups(kernels_.matrix, threads_, *memory_, QuantizedPanels(x), QuantizedPanels(w),
