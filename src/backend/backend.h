@@ -35,6 +35,12 @@ class PreparedWeight {
   virtual size_t bytes() const noexcept = 0;
 };
 
+// What is known of a linear layer before its weight is prepared: a device may lay the weight out
+// differently for a product that adds a bias in the same rounding.
+struct LinearUse {
+  bool bias = false;  // linear() will be given one
+};
+
 // Which kernel a product takes, and why not a faster one: for `mxdit inspect`.
 struct KernelChoice {
   std::string kernel;
@@ -107,12 +113,12 @@ class Backend {
   virtual void gather_rows(const Tensor& table, const Tensor& ids, Tensor& out) = 0;
 
   // Matrix products. Weight [N, K] in f32, f16, bf16, f8_e4m3 or f8_e5m2.
-  virtual std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) = 0;
-  // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null.
+  virtual std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) = 0;
+  // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null, and is where `use` said so.
   virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                       Activation act, Tensor& out) = 0;
-  virtual KernelChoice linear_kernel(DType weight, int64_t out_features,
-                                     int64_t in_features) const = 0;
+  virtual KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
+                                     LinearUse use) const = 0;
 
   // Quantized matrices (formats/). The bytes and scales that quantize() writes are those of
   // formats/reference.h on every back end.

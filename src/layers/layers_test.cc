@@ -43,7 +43,7 @@ class CountingLinear final : public PreparedLinear {
       : backend_(backend),
         counter_(counter),
         key_(std::move(key)),
-        weight_(backend.prepare_linear(weight)) {}
+        weight_(backend.prepare_linear(weight, {})) {}
   int64_t out_features() const noexcept override { return weight_->out_features(); }
   int64_t in_features() const noexcept override { return weight_->in_features(); }
   std::string encoding_key() const override { return key_; }

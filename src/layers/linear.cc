@@ -20,15 +20,16 @@ Tensor unflatten_rows(const Tensor& y, const Shape& like) {
 Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_features,
                int64_t in_features, Bias bias)
     : scope_(scope) {
+  const std::string bias_name = scope + ".bias";
+  const bool has_bias = bias == Bias::required ||
+                        (bias == Bias::optional && source.weights->contains(bias_name));
   const LinearPlan plan = source.quantization->plan(scope, out_features, in_features);
   MXDIT_CHECK(plan.method != nullptr, "[layers] linear ", scope, ": expected a method, got none");
-  prepared_ =
-      plan.method->prepare(*source.backend, {source.weights, scope}, out_features, in_features);
+  prepared_ = plan.method->prepare(*source.backend, {source.weights, scope, has_bias},
+                                   out_features, in_features);
   if (source.use != nullptr) source.use->add_layer(scope);
   if (prepared_->replaces_bias()) return;
-  const std::string name = scope + ".bias";
-  if (bias == Bias::required || (bias == Bias::optional && source.weights->contains(name)))
-    bias_ = load_parameter(source, name, {out_features});
+  if (has_bias) bias_ = load_parameter(source, bias_name, {out_features});
 }
 
 Tensor Linear::operator()(const Tensor& x, Activation act) const {

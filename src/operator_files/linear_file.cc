@@ -108,7 +108,7 @@ void linear_file(const std::string& in, const std::string& out, const std::strin
                                            : make_config(quantization, declared, in, weights);
   const int64_t rows = stored[0], columns = x.dim(-1);
   const auto layer = config->plan(kLayer, rows, columns)
-                         .method->prepare(*backend, {&weights, kLayer}, rows, columns);
+                         .method->prepare(*backend, {&weights, kLayer, file.has("bias")}, rows, columns);
   Tensor bias;
   if (file.has("bias")) {
     bias = file.take("bias", {DType::f32, DType::bf16, DType::f16}, {rows});

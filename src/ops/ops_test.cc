@@ -88,7 +88,7 @@ TEST_F(OpsTest, GatherRows) {
 }
 
 TEST_F(OpsTest, LinearKeepsLeadingAxes) {
-  const auto weight = backend_->prepare_linear(make({2, 3}, {1, 0, 0, 0, 1, 1}));
+  const auto weight = backend_->prepare_linear(make({2, 3}, {1, 0, 0, 0, 1, 1}), {});
   const Tensor bias = make({2}, {10, 20});
   const Tensor out = ops::linear(*backend_, iota({1, 2, 3}), *weight, &bias);
   EXPECT_EQ(out.shape(), Shape({1, 2, 2}));

@@ -43,6 +43,7 @@ class PreparedLinear {
 struct LinearSource {
   const WeightStore* weights = nullptr;
   std::string layer;  // name without ".weight"
+  bool bias = false;  // the layer adds one of its own
 };
 
 // What a method would make of a layer, found without reading or encoding its weight.

@@ -38,8 +38,8 @@ void Decode::run(const Components& components, const RunContext& context, RunSta
       denormalise(vae, state.latents), state.params.tiling,
       [&](int64_t done, int64_t total) { progress.step(done, total); }, context.cancel);
   if (state.trace != nullptr) {
-    state.trace->append(*components.backend, "latents_final", state.latents);
-    state.trace->append(*components.backend, "frames", state.frames);
+    state.trace->append_host("latents_final", state.latents);
+    state.trace->append_host("frames", state.frames);
   }
   progress.end();
 }

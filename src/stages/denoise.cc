@@ -102,14 +102,14 @@ class Loop {
   Tensor sample_;  // f32 on the device
 };
 
-void record_schedule(const Components& components, Trace& trace) {
+void record_schedule(const Scheduler& scheduler, Trace& trace) {
   const auto record = [&](const char* name, const std::vector<float>& values) {
     Tensor tensor = Tensor::host(DType::f32, {static_cast<int64_t>(values.size())});
     std::copy(values.begin(), values.end(), tensor.as_mutable<float>());
-    trace.record(*components.backend, name, tensor);
+    trace.record_host(name, tensor);
   };
-  record("sigmas", components.scheduler->sigmas());
-  record("timesteps", components.scheduler->timesteps());
+  record("sigmas", scheduler.sigmas());
+  record("timesteps", scheduler.timesteps());
 }
 
 }  // namespace
@@ -119,7 +119,7 @@ void Denoise::run(const Components& components, const RunContext& context, RunSt
   const int steps = state.params.num_inference_steps;
   scheduler.set_timesteps(steps);
   if (state.trace != nullptr) {
-    record_schedule(components, *state.trace);
+    record_schedule(scheduler, *state.trace);
   }
   StageProgress progress(context, "denoise", steps);
   Loop loop(components, context, state);

@@ -40,8 +40,8 @@ Tensor encode(const Components& components, const RunContext& context, const Tok
               const std::string& prefix, Trace* trace) {
   Tensor embeds = components.text_encoder->encode(tokens.ids, tokens.lengths, context.cancel);
   if (trace != nullptr) {
-    trace->record(*components.backend, prefix + "input_ids", ids_as_i64(tokens));
-    trace->record(*components.backend, prefix + "attention_mask", attention_mask(tokens));
+    trace->record_host(prefix + "input_ids", ids_as_i64(tokens));
+    trace->record_host(prefix + "attention_mask", attention_mask(tokens));
     trace->record(*components.backend,
                   prefix.empty() ? "prompt_embeds" : "negative_prompt_embeds", embeds);
   }

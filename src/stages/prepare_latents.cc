@@ -42,7 +42,7 @@ void PrepareLatents::run(const Components& components, const RunContext&, RunSta
     state.latents = generator.randn(shape);
   }
   if (state.trace != nullptr)
-    state.trace->append(*components.backend, "latents_init", state.latents);
+    state.trace->append_host("latents_init", state.latents);
 }
 
 }  // namespace mxdit

@@ -10,14 +10,16 @@ namespace {
 
 bool is_activation(DType dtype) { return dtype == DType::bf16 || dtype == DType::f16; }
 
-// A host copy that nothing else writes to.
-Tensor own_copy(Backend& backend, const Tensor& tensor) {
-  const Tensor host =
-      backend.to_host(is_activation(tensor.dtype()) ? ops::cast(backend, tensor, DType::f32)
-                                                    : tensor);
+// A copy that nothing else writes to.
+Tensor own_copy(const Tensor& host) {
   Tensor copy = Tensor::host(host.dtype(), host.shape());
   std::memcpy(copy.mutable_data(), host.data(), host.bytes());
   return copy;
+}
+
+Tensor own_copy(Backend& backend, const Tensor& tensor) {
+  return own_copy(backend.to_host(
+      is_activation(tensor.dtype()) ? ops::cast(backend, tensor, DType::f32) : tensor));
 }
 
 }  // namespace
@@ -42,6 +44,14 @@ void Trace::record(Backend& backend, const std::string& name, const Tensor& tens
 
 void Trace::append(Backend& backend, const std::string& name, const Tensor& row) {
   rows_[name].push_back(own_copy(backend, row));
+}
+
+void Trace::record_host(const std::string& name, const Tensor& tensor) {
+  rows_[name] = {own_copy(tensor)};
+}
+
+void Trace::append_host(const std::string& name, const Tensor& row) {
+  rows_[name].push_back(own_copy(row));
 }
 
 void Trace::write(const std::filesystem::path& path,

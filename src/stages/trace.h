@@ -21,6 +21,9 @@ class Trace {
   void record(Backend& backend, const std::string& name, const Tensor& tensor);
   // The next row [1, ...] of a tensor that has one row per video.
   void append(Backend& backend, const std::string& name, const Tensor& row);
+  // The same for f32 and integers in host memory.
+  void record_host(const std::string& name, const Tensor& tensor);
+  void append_host(const std::string& name, const Tensor& row);
 
   void write(const std::filesystem::path& path,
              const std::map<std::string, std::string>& metadata) const;

@@ -122,7 +122,7 @@ TEST_P(DotsTest, LongRowsAreOneSum) {
   const QuantizedMatrix qw = reference::quantize(w, kMxfp4Dual, QuantizeOptions{});
   expect_equal(multiply(qx, qw, &bias), reference::matmul(qx, qw, &bias, DType::f32), "dual");
   Tensor out = backend_->empty(DType::bf16, {m, n});
-  backend_->linear(x, *backend_->prepare_linear(w), &bias, Activation::none, out);
+  backend_->linear(x, *backend_->prepare_linear(w, {}), &bias, Activation::none, out);
   for (int64_t i = 0; i < m * n; ++i) {
     double sum = bias.as<float>()[i % n], magnitude = std::abs(sum);
     for (int64_t c = 0; c < k; ++c) {
@@ -145,7 +145,7 @@ TEST_P(DotsTest, LongRowsAreOneSum) {
 TEST_P(DotsTest, BlocksOfRowsAgree) {
   const int64_t m = 390, n = 3, k = 200000;
   const Tensor x = random_tensor(DType::bf16, {m, k}, 1), w = random_tensor(DType::bf16, {n, k}, 2);
-  const auto weight = backend_->prepare_linear(w);
+  const auto weight = backend_->prepare_linear(w, {});
   Tensor all = backend_->empty(DType::bf16, {m, n}), last = backend_->empty(DType::bf16, {70, n});
   backend_->linear(x, *weight, nullptr, Activation::none, all);
   backend_->linear(x.slice(m - 70, m), *weight, nullptr, Activation::none, last);
@@ -167,7 +167,7 @@ TEST_P(DotsTest, NoColumnsGiveTheBias) {
     expect_bias();
   }
   Tensor narrow = backend_->empty(DType::bf16, {3, 5});
-  backend_->linear(x, *backend_->prepare_linear(w), &bias, Activation::none, narrow);
+  backend_->linear(x, *backend_->prepare_linear(w, {}), &bias, Activation::none, narrow);
   for (int64_t i = 0; i < 15; ++i)
     EXPECT_EQ(narrow.as<uint16_t>()[i], to_bf16(bias.as<float>()[i % 5]).bits) << i;
 }

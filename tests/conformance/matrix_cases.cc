@@ -60,7 +60,7 @@ Case linear_case(const LinearShape& s) {
             const Tensor x = random_tensor(s.x, {s.m, s.k}, 1);
             const Tensor w = random_tensor(s.weight, {s.n, s.k}, 2);
             const Tensor bias = random_tensor(DType::f32, {s.n}, 3);
-            const auto weight = backend.prepare_linear(backend.from_host(w));
+            const auto weight = backend.prepare_linear(backend.from_host(w), {.bias = s.bias});
             Tensor out = backend.empty(s.x, {s.m, s.n});
             Instance instance;
             instance.out = out;

@@ -363,7 +363,7 @@ TEST_P(QuantizedTest, SpecialInputsStayInTheirRows) {
 TEST_P(QuantizedTest, KernelsAreNamed) {
   const std::string table = GetParam(), fp32 = "fp32 " + table + ", widened while packing";
   const bool folds = table == "amx" || table == "avx512_vnni", widens = table == "amx";
-  const KernelChoice plain = backends_[0]->linear_kernel(DType::bf16, 64, 64);
+  const KernelChoice plain = backends_[0]->linear_kernel(DType::bf16, 64, 64, {});
   const KernelChoice dual = backends_[0]->quantized_kernel(kMxfp4Dual, kMxfp4Dual, 64, 64);
   const KernelChoice mxfp8 = backends_[0]->quantized_kernel(kMxfp8, kMxfp8, 64, 64);
   EXPECT_EQ(plain.kernel, widens ? "bf16 amx (fp32 for activations in fp32)" : fp32);

@@ -68,7 +68,7 @@ TEST_P(EveryTable, LinearDoesNotDependOnTheNumberOfRows) {
   const int64_t n = 45, k = 600;
   const Tensor x = random_tensor(DType::f32, {100, k}, 1);
   const Tensor w = random_tensor(DType::bf16, {n, k}, 2);
-  const auto weight = backend_->prepare_linear(w);
+  const auto weight = backend_->prepare_linear(w, {});
   Tensor all = backend_->empty(DType::f32, {100, n});
   backend_->linear(x, *weight, nullptr, Activation::silu, all);
   for (const int64_t m : {1, 2, 7, 13, 99}) {
@@ -86,8 +86,8 @@ TEST_P(EveryTable, NarrowOutputsAgreeWithWideOnes) {
   const Tensor bias = random_tensor(DType::f32, {40}, 3);
   const Tensor few_bias = bias.slice(0, 3);
   Tensor wide = backend_->empty(DType::f32, {m, 40}), narrow = backend_->empty(DType::f32, {m, 3});
-  backend_->linear(x, *backend_->prepare_linear(w), &bias, Activation::none, wide);
-  backend_->linear(x, *backend_->prepare_linear(w.slice(0, 3)), &few_bias, Activation::none,
+  backend_->linear(x, *backend_->prepare_linear(w, {}), &bias, Activation::none, wide);
+  backend_->linear(x, *backend_->prepare_linear(w.slice(0, 3), {}), &few_bias, Activation::none,
                    narrow);
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < 3; ++j)
@@ -102,7 +102,7 @@ TEST_P(EveryTable, NanAndInfinityStayInTheirRows) {
   const Tensor w = random_tensor(DType::f32, {n, k}, 2), gain = random_tensor(DType::f32, {k}, 3);
   Tensor product = backend_->empty(DType::f32, {9, n}),
          normal = backend_->empty(DType::f32, {9, k});
-  backend_->linear(x, *backend_->prepare_linear(w), nullptr, Activation::none, product);
+  backend_->linear(x, *backend_->prepare_linear(w, {}), nullptr, Activation::none, product);
   backend_->layer_norm(x, &gain, nullptr, 1e-6f, normal);
   for (int64_t row = 0; row < 9; ++row) {
     for (int64_t j = 0; j < n; ++j) {

@@ -30,11 +30,11 @@ class CpuBackend : public Backend {
                     const StridedView& view_out) override;
   void gather_rows(const Tensor& table, const Tensor& ids, Tensor& out) override;
 
-  std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) override;
+  std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) override;
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override;
-  KernelChoice linear_kernel(DType weight, int64_t out_features,
-                             int64_t in_features) const override;
+  KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
+                             LinearUse use) const override;
   void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) override;
   void dequantize(const QuantizedMatrix& x, Tensor& out) override;
   std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) override;

@@ -27,7 +27,7 @@ bool multiplies_as_bf16(const KernelTable& kernels, DType weight) {
 
 }  // namespace
 
-std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight) {
+std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight, LinearUse) {
   MXDIT_CHECK(weight.shape().rank() == 2, "[backend] prepare_linear: expected [N, K], got ",
               weight.shape());
   element_of(weight.dtype());
@@ -51,7 +51,7 @@ void CpuBackend::linear(const Tensor& x, const PreparedWeight& weight, const Ten
   multiply_tiles(kernels_.matrix, threads_, *memory_, left, right, m, n, k, output);
 }
 
-KernelChoice CpuBackend::linear_kernel(DType weight, int64_t, int64_t) const {
+KernelChoice CpuBackend::linear_kernel(DType weight, int64_t, int64_t, LinearUse) const {
   KernelChoice choice = {std::string("fp32 ") + kernels_.name + ", widened while packing",
                          passed_over(kernels_)};
   if (multiplies_as_bf16(kernels_, weight))

@@ -91,8 +91,8 @@ DeviceReport CpuBackend::report() const {
   const auto quantized = [&](const QuantFormat& format) {
     return quantized_kernel(format, format, kFeatures, kFeatures);
   };
-  add("linear, bf16 weights", linear_kernel(DType::bf16, kFeatures, kFeatures));
-  add("linear, fp32 weights", linear_kernel(DType::f32, kFeatures, kFeatures));
+  add("linear, bf16 weights", linear_kernel(DType::bf16, kFeatures, kFeatures, {.bias = true}));
+  add("linear, fp32 weights", linear_kernel(DType::f32, kFeatures, kFeatures, {.bias = true}));
   add("linear, mxfp4_npu", quantized(kMxfp4Dual));
   add("linear, mxfp4", quantized(kMxfp4));
   add("linear, mxfp8", quantized(kMxfp8));

@@ -39,7 +39,7 @@ TEST(CpuBackendReport, SaysWhatEveryProductRunsOn) {
                                                 "linear, mxfp4_npu", "linear, mxfp4",
                                                 "linear, mxfp8", "attention",
                                                 "attention, --attention-precision int8", "conv3d"}));
-  EXPECT_EQ(report.products[0].kernel, backend.linear_kernel(DType::bf16, 5120, 5120).kernel);
+  EXPECT_EQ(report.products[0].kernel, backend.linear_kernel(DType::bf16, 5120, 5120, {}).kernel);
 }
 
 TEST(CpuBackendReport, NamesTheTypeThatProductsMultiplyIn) {

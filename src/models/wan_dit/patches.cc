@@ -13,7 +13,8 @@ PatchEmbedding::PatchEmbedding(const ModelSource& source, const std::string& sco
       load_stored(source, scope + ".weight",
                   {config.inner(), config.in_channels, patch_[0], patch_[1], patch_[2]});
   weight_ = backend_.prepare_linear(
-      kernel.reshape({config.inner(), config.in_channels * config.patch_volume()}));
+      kernel.reshape({config.inner(), config.in_channels * config.patch_volume()}),
+      {.bias = true});
   bias_ = load_parameter(source, scope + ".bias", {config.inner()});
 }
 

@@ -40,8 +40,8 @@ PointwiseConv PointwiseConv::load(const ModelSource& source, const std::string& 
   const Tensor weight = load_stored(source, name + ".weight", Shape(std::move(dims)));
   PointwiseConv conv;
   conv.backend_ = source.backend;
-  conv.weight_ =
-      source.backend->prepare_linear(weight.reshape({stored, in}).slice(first, first + out));
+  conv.weight_ = source.backend->prepare_linear(
+      weight.reshape({stored, in}).slice(first, first + out), {.bias = true});
   conv.bias_ = load_parameter(source, name + ".bias", {stored}).slice(first, first + out);
   return conv;
 }

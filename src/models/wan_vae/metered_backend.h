@@ -44,16 +44,16 @@ class MeteredBackend final : public Backend {
   void gather_rows(const Tensor& table, const Tensor& ids, Tensor& out) override {
     inner_->gather_rows(table, ids, out);
   }
-  std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) override {
-    return inner_->prepare_linear(weight);
+  std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) override {
+    return inner_->prepare_linear(weight, use);
   }
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override {
     inner_->linear(x, weight, bias, act, out);
   }
-  KernelChoice linear_kernel(DType weight, int64_t out_features,
-                             int64_t in_features) const override {
-    return inner_->linear_kernel(weight, out_features, in_features);
+  KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
+                             LinearUse use) const override {
+    return inner_->linear_kernel(weight, out_features, in_features, use);
   }
   void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) override {
     inner_->quantize(x, options, out);

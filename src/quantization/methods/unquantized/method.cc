@@ -53,8 +53,8 @@ class Method final : public LinearMethod {
                                           int64_t out_features,
                                           int64_t in_features) const override {
     const Tensor weight = stored_weight(source, out_features, in_features);
-    return std::make_unique<PlainLinear>(backend,
-                                         backend.prepare_linear(backend.from_host(weight)));
+    return std::make_unique<PlainLinear>(
+        backend, backend.prepare_linear(backend.from_host(weight), {.bias = source.bias}));
   }
 
   LinearInfo describe(const Backend& backend, const LinearSource& source, int64_t out_features,
@@ -62,7 +62,8 @@ class Method final : public LinearMethod {
     const Tensor weight = stored_weight(source, out_features, in_features);
     LinearInfo info;
     info.type = mxdit::name(weight.dtype());
-    info.kernel = backend.linear_kernel(weight.dtype(), out_features, in_features);
+    info.kernel = backend.linear_kernel(weight.dtype(), out_features, in_features,
+                                        {.bias = source.bias});
     info.mapped_bytes = weight.bytes();
     return info;
   }
