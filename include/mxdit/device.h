@@ -32,6 +32,15 @@ struct CacheReport {
   std::string processors;  // that share it, as the system lists them: "0-1"
 };
 
+// What a device with memory of its own was asked to do so far; zeros for the CPU.
+struct DeviceCounters {
+  uint64_t operator_calls = 0;
+  uint64_t synchronizations = 0;  // the host waited for the device
+  uint64_t allocations = 0;       // of device memory, from the system
+  uint64_t allocated_bytes = 0;   // by these
+  uint64_t copied_bytes = 0;      // between host and device
+};
+
 struct DeviceReport {
   std::string device;     // "cpu"
   std::string processor;  // its maker's name for it; empty where the system does not tell
