@@ -45,6 +45,7 @@ struct LinearUse {
 struct KernelChoice {
   std::string kernel;
   std::vector<std::string> passed_over;  // "amx: the machine lacks it"
+  std::string refusal;  // why there is none at all, and what to use instead; empty: there is one
 };
 
 enum class Activation { none, silu, gelu_tanh, gelu_erf };
@@ -101,6 +102,8 @@ class Backend {
   // Gives memory that no tensor holds back to the system. What is held now is expected to stay and
   // no longer counts as work for which memory is kept ready.
   virtual void release_idle() noexcept = 0;
+  // Since the object was made.
+  virtual DeviceCounters counters() const { return {}; }
 
   // out[i] = in[i] rounded to out's dtype. Any of f32 f16 bf16 f8_e4m3 f8_e5m2 to f32 or bf16; f32
   // and bf16 to f16 too.

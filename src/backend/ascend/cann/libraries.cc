@@ -67,7 +67,9 @@ LibraryLoader& system_loader() {
   return loader;
 }
 
-const char* name(OperatorId id) noexcept { return kRows[static_cast<size_t>(id)].name; }
+const char* name(OperatorId id) noexcept {
+  return kRows[static_cast<size_t>(id)].name;
+}
 
 std::shared_ptr<const Libraries> Libraries::look(LibraryLoader& loader) {
   auto libraries = std::make_shared<Libraries>();

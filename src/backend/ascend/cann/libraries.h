@@ -37,10 +37,10 @@ struct LibraryReport {
 // A symbol of the table, for reports.
 struct SymbolReport {
   std::string name;
-  std::string since;       // first CANN version that has it
+  std::string since;  // first CANN version that has it
   std::string needed_for;
-  std::string library;     // where it was found; empty: missing
-  bool required = false;   // nothing runs without it
+  std::string library;    // where it was found; empty: missing
+  bool required = false;  // nothing runs without it
 };
 
 struct OperatorFunctions {

@@ -97,7 +97,9 @@ Device::Device(const DeviceOptions& options, std::shared_ptr<const cann::Librari
   }
 }
 
-Device::~Device() { close(); }
+Device::~Device() {
+  close();
+}
 
 void Device::open() {
   const cann::Functions& cann = libraries_->functions();
@@ -113,8 +115,8 @@ void Device::open() {
   check_status(cann, cann.create_stream(&stream_), "aclrtCreateStream");
   const char* soc = cann.soc_name();
   if (soc == nullptr)
-    fail(ErrorKind::internal, "[backend] ascend: aclrtGetSocName: expected a name, got null: ",
-         recent_error(cann));
+    fail(ErrorKind::internal,
+         "[backend] ascend: aclrtGetSocName: expected a name, got null: ", recent_error(cann));
   soc_ = soc;
   source_ = std::make_unique<Source>(*this);
   memory_ = std::make_unique<StreamMemory>(*source_);
@@ -136,18 +138,18 @@ void Device::open_staging() {
   hooks.copy = [this](void* device, const void* pinned, size_t bytes) {
     enter();
     const cann::Functions& cann = libraries_->functions();
-    check_status(cann,
-                 cann.memcpy_async(device, bytes, pinned, bytes, cann::CopyKind::host_to_device,
-                                   stream_),
-                 "aclrtMemcpyAsync to the device, ", bytes, " bytes");
+    check_status(
+        cann,
+        cann.memcpy_async(device, bytes, pinned, bytes, cann::CopyKind::host_to_device, stream_),
+        "aclrtMemcpyAsync to the device, ", bytes, " bytes");
     copied_bytes_ += bytes;
   };
   hooks.wait = [this] { synchronize(); };
   staging_ = std::make_unique<Staging>(std::move(hooks));
 }
 
-// In the opposite order, whatever fails: memory and objects only after the stream has passed, unless
-// the device is lost.
+// In the opposite order, whatever fails: memory and objects only after the stream has passed,
+// unless the device is lost.
 void Device::close() noexcept {
   const cann::Functions& cann = libraries_->functions();
   if (context_ != nullptr) {
@@ -250,8 +252,8 @@ std::optional<Device::NzStorage> Device::nz_storage(const TensorView& source) {
   int64_t* dims = nullptr;
   uint64_t rank = 0;
   int format = 0;
-  const cann::Status status = cann.format_cast_size(
-      tensor, static_cast<int>(Format::fractal_nz), -1, &dims, &rank, &format);
+  const cann::Status status = cann.format_cast_size(tensor, static_cast<int>(Format::fractal_nz),
+                                                    -1, &dims, &rank, &format);
   cann.destroy_tensor(tensor);
   const std::unique_ptr<int64_t[]> owned(dims);  // made by new[] in the library
   if (status != cann::kSuccess || rank > static_cast<uint64_t>(Extents::kMost)) {

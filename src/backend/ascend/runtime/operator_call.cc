@@ -57,12 +57,11 @@ OperatorCalls::Prepared OperatorCalls::prepare(cann::OperatorId id,
                                                       describe(arguments) + ")");
   try {
     make_objects(arguments, prepared);
-    const cann::Status status = plan(functions.plan, arguments, prepared.objects,
-                                     &prepared.workspace, &prepared.executor);
+    const cann::Status status =
+        plan(functions.plan, arguments, prepared.objects, &prepared.workspace, &prepared.executor);
     if (status != cann::kSuccess) {
       prepared.executor = nullptr;
-      fail(kind_of(status),
-           failure_text(cann_, std::string(cann::name(id)) + " phase 1", status),
+      fail(kind_of(status), failure_text(cann_, std::string(cann::name(id)) + " phase 1", status),
            "; call: ", *prepared.text);
     }
   } catch (...) {
@@ -89,8 +88,8 @@ void* OperatorCalls::make_object(const ArgumentRef& argument) {
   const auto made = [&](void* object, const char* function) {
     if (object == nullptr)
       fail(ErrorKind::internal, "[backend] ascend: ", function, " (",
-           describe(std::span(&argument, 1)), "): expected an object, got null: ",
-           recent_error(cann_));
+           describe(std::span(&argument, 1)),
+           "): expected an object, got null: ", recent_error(cann_));
     return object;
   };
   if (const auto* view = std::get_if<const TensorView*>(&argument)) {
@@ -141,8 +140,8 @@ void OperatorCalls::launch(Prepared& prepared) {
   void* workspace = prepared.workspace > 0 ? workspace_->data() : nullptr;
   cann::AclOpExecutor* executor = prepared.executor;
   if (!prepared.repeatable) prepared.executor = nullptr;  // phase two consumes it
-  const cann::Status status = libraries_->find(prepared.id).launch(workspace, prepared.workspace,
-                                                                   executor, stream_);
+  const cann::Status status =
+      libraries_->find(prepared.id).launch(workspace, prepared.workspace, executor, stream_);
   if (status != cann::kSuccess)
     fail(kind_of(status),
          failure_text(cann_, std::string(cann::name(prepared.id)) + " phase 2", status),
@@ -223,8 +222,7 @@ std::string OperatorCalls::queued() const {
   if (queued_ == 0) return "no operator calls";
   std::string text = std::to_string(queued_) + " operator calls, the last: ";
   const uint64_t first = queued_ > kNamed ? queued_ - kNamed : 0;
-  for (uint64_t i = first; i < queued_; ++i)
-    text += (i == first ? "" : "; ") + *last_[i % kNamed];
+  for (uint64_t i = first; i < queued_; ++i) text += (i == first ? "" : "; ") + *last_[i % kNamed];
   return text;
 }
 

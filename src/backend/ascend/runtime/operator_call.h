@@ -91,8 +91,8 @@ struct Plan {
   static cann::Status apply(void* function, std::span<const ArgumentRef> arguments,
                             std::span<void* const> objects, uint64_t* workspace,
                             cann::AclOpExecutor** executor, std::index_sequence<I...>) {
-    using Function = cann::Status (*)(typename Passed<Args>::Type..., uint64_t*,
-                                      cann::AclOpExecutor**);
+    using Function =
+        cann::Status (*)(typename Passed<Args>::Type..., uint64_t*, cann::AclOpExecutor**);
     return reinterpret_cast<Function>(function)(Passed<Args>::get(arguments[I], objects[I])...,
                                                 workspace, executor);
   }

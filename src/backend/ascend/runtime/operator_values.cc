@@ -16,14 +16,22 @@ struct TypeRow {
 };
 
 constexpr TypeRow kTypes[] = {
-    {DataType::float32, "F32", 32},         {DataType::float16, "F16", 16},
-    {DataType::int8, "I8", 8},              {DataType::int32, "I32", 32},
-    {DataType::uint8, "U8", 8},             {DataType::int64, "I64", 64},
-    {DataType::float64, "F64", 64},         {DataType::boolean, "BOOL", 8},
-    {DataType::bfloat16, "BF16", 16},       {DataType::int4, "I4", 4},
-    {DataType::hifloat8, "HIF8", 8},        {DataType::float8_e5m2, "F8_E5M2", 8},
-    {DataType::float8_e4m3fn, "F8_E4M3", 8}, {DataType::float8_e8m0, "F8_E8M0", 8},
-    {DataType::float4_e2m1, "E2M1", 4},     {DataType::float4_e1m2, "E1M2", 4},
+    {DataType::float32, "F32", 32},
+    {DataType::float16, "F16", 16},
+    {DataType::int8, "I8", 8},
+    {DataType::int32, "I32", 32},
+    {DataType::uint8, "U8", 8},
+    {DataType::int64, "I64", 64},
+    {DataType::float64, "F64", 64},
+    {DataType::boolean, "BOOL", 8},
+    {DataType::bfloat16, "BF16", 16},
+    {DataType::int4, "I4", 4},
+    {DataType::hifloat8, "HIF8", 8},
+    {DataType::float8_e5m2, "F8_E5M2", 8},
+    {DataType::float8_e4m3fn, "F8_E4M3", 8},
+    {DataType::float8_e8m0, "F8_E8M0", 8},
+    {DataType::float4_e2m1, "E2M1", 4},
+    {DataType::float4_e1m2, "E1M2", 4},
 };
 
 const TypeRow& row(DataType type) noexcept {
@@ -98,7 +106,8 @@ std::string text(const ArgumentRef& argument) {
   std::visit(Overloaded{[&](const TensorView* view) { out << view->text(); },
                         [&](const ScalarValue* scalar) { out << scalar->value; },
                         [&](const IntArray* array) {
-                          if (!array->given) out << "none";
+                          if (!array->given)
+                            out << "none";
                           else
                             append(out, Extents(std::span(array->values.data(),
                                                           std::min<size_t>(array->values.size(),
@@ -153,7 +162,9 @@ DataType data_type(DType dtype) {
   }
 }
 
-const char* name(DataType type) noexcept { return row(type).name; }
+const char* name(DataType type) noexcept {
+  return row(type).name;
+}
 
 size_t storage_bytes(DataType type, int64_t elements) noexcept {
   return (static_cast<size_t>(elements) * static_cast<size_t>(row(type).bits) + 7) / 8;
@@ -182,7 +193,9 @@ Extents Extents::contiguous_strides() const noexcept {
   return strides;
 }
 
-TensorView TensorView::of(const Tensor& tensor) { return of(tensor, Extents(tensor.shape())); }
+TensorView TensorView::of(const Tensor& tensor) {
+  return of(tensor, Extents(tensor.shape()));
+}
 
 TensorView TensorView::of(const Tensor& tensor, const Extents& dims) {
   MXDIT_CHECK(dims.elements() == tensor.elements(), "[backend] ascend: view: expected ",

@@ -39,7 +39,9 @@ void Staging::make_room() {
   used_ = 0;
 }
 
-void Staging::passed() noexcept { block_ = used_ = 0; }
+void Staging::passed() noexcept {
+  block_ = used_ = 0;
+}
 
 void Staging::close() noexcept {
   for (char* block : blocks_) hooks_.free(block);

@@ -14,8 +14,8 @@ class Staging {
  public:
   // What a copy needs of the device. `wait` synchronizes the stream and calls passed().
   struct Hooks {
-    std::function<void*(size_t bytes)> allocate;      // pinned; throws
-    std::function<void(void*)> free;                  // never throws
+    std::function<void*(size_t bytes)> allocate;                               // pinned; throws
+    std::function<void(void*)> free;                                           // never throws
     std::function<void(void* device, const void* pinned, size_t bytes)> copy;  // queues; throws
     std::function<void()> wait;
   };

@@ -15,8 +15,7 @@ std::string recent_error(const cann::Functions& cann);
 ErrorKind kind_of(cann::Status status) noexcept;
 
 // "[backend] ascend: aclrtMalloc: expected 0, got 207001: <CANN's message>"
-std::string failure_text(const cann::Functions& cann, const std::string& what,
-                         cann::Status status);
+std::string failure_text(const cann::Functions& cann, const std::string& what, cann::Status status);
 
 // Throws that unless status is 0. `what` may be anything that prints.
 template <typename... What>

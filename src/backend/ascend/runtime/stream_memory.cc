@@ -1,6 +1,7 @@
 #include "backend/ascend/runtime/stream_memory.h"
 
 #include <bit>
+#include <set>
 
 namespace mxdit::ascend {
 namespace {
@@ -8,7 +9,9 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kAddressSpace = size_t{1} << 47;
 
-size_t rounded_up(size_t bytes, size_t step) noexcept { return (bytes + step - 1) / step * step; }
+size_t rounded_up(size_t bytes, size_t step) noexcept {
+  return (bytes + step - 1) / step * step;
+}
 
 size_t class_of(size_t bytes, StreamMemory::Use use) noexcept {
   if (bytes == 0) return kAlignment;
@@ -22,7 +25,8 @@ size_t class_of(size_t bytes, StreamMemory::Use use) noexcept {
 struct StreamMemory::Shelf {
   std::mutex mutex;
   std::unordered_map<void*, size_t> blocks;  // all, in use or idle
-  std::map<size_t, std::vector<void*>> idle;
+  // By size; the lowest address goes first, so that equal steps get equal addresses.
+  std::map<size_t, std::set<void*>> idle;
   uint64_t held = 0, idle_bytes = 0;
   bool closed = false;
 
@@ -30,7 +34,7 @@ struct StreamMemory::Shelf {
     const std::lock_guard lock(mutex);
     if (closed) return;  // freed with all others
     try {
-      idle[size].push_back(block);
+      idle[size].insert(block);
       idle_bytes += size;
     } catch (...) {
       // No room to remember that it is idle: close() frees it.
@@ -41,7 +45,9 @@ struct StreamMemory::Shelf {
 StreamMemory::StreamMemory(BlockSource& source)
     : source_(source), shelf_(std::make_shared<Shelf>()) {}
 
-StreamMemory::~StreamMemory() { close(); }
+StreamMemory::~StreamMemory() {
+  close();
+}
 
 void StreamMemory::on_free(std::function<void(const void*, size_t)> listener) {
   on_free_ = std::move(listener);
@@ -60,8 +66,8 @@ std::shared_ptr<Storage> StreamMemory::allocate(size_t bytes, Use use) {
   if (block == nullptr) {
     const BlockSource::Memory memory = source_.memory();
     fail(ErrorKind::out_of_memory, "[backend] ascend: device memory: expected ", bytes,
-         " bytes, got none: ", memory.free, " of ", memory.total, " bytes are free, ",
-         held_bytes(), " are in use by this model");
+         " bytes, got none: ", memory.free, " of ", memory.total, " bytes are free, ", held_bytes(),
+         " are in use by this model");
   }
   return std::make_shared<Storage>(block, size,
                                    [shelf = shelf_, block, size] { shelf->put_back(block, size); });
@@ -79,8 +85,8 @@ void* StreamMemory::take(size_t size) {
     MXDIT_CHECK(!shelf_->closed, "[backend] ascend: device memory: expected an open device");
     const auto found = shelf_->idle.find(size);
     if (found != shelf_->idle.end() && !found->second.empty()) {
-      void* block = found->second.back();
-      found->second.pop_back();
+      void* block = *found->second.begin();
+      found->second.erase(found->second.begin());
       shelf_->idle_bytes -= size;
       return block;
     }
@@ -148,8 +154,12 @@ void StreamMemory::close() noexcept {
   for (const auto& [block, size] : blocks) source_.free(block);
 }
 
-uint64_t StreamMemory::allocations() const noexcept { return allocations_; }
-uint64_t StreamMemory::allocated_bytes() const noexcept { return allocated_bytes_; }
+uint64_t StreamMemory::allocations() const noexcept {
+  return allocations_;
+}
+uint64_t StreamMemory::allocated_bytes() const noexcept {
+  return allocated_bytes_;
+}
 
 uint64_t StreamMemory::held_bytes() const noexcept {
   const std::lock_guard lock(shelf_->mutex);

@@ -3,7 +3,8 @@
 // aclrtFree does not wait for kernels that use the memory, so nothing is freed while the stream may
 // use it. A block that the last Tensor lets go of is reused at once: the work that used it was
 // queued on the stream before any work that will. Sizes are rounded up to classes (an eighth at
-// most), so that what repeats finds its block again; weights, which stay, take their exact size.
+// most), so that what repeats finds its block again, at the same address; weights, which stay, take
+// their exact size.
 //
 // Blocks come back from any thread and after errors, also after the device is gone: giving one back
 // only changes lists. Everything else belongs to the thread that uses the back end.
