@@ -45,7 +45,8 @@ struct LinearUse {
 struct KernelChoice {
   std::string kernel;
   std::vector<std::string> passed_over;  // "amx: the machine lacks it"
-  std::string refusal;  // why there is none at all, and what to use instead; empty: there is one
+  // Why there is none at all, and what to use instead; empty: there is one.
+  std::string refusal = {};
 };
 
 enum class Activation { none, silu, gelu_tanh, gelu_erf };

@@ -1,5 +1,7 @@
 #include "layers/linear.h"
 
+#include <string_view>
+
 #include "core/error.h"
 #include "layers/parameters.h"
 #include "layers/tensor_use.h"
@@ -25,8 +27,17 @@ Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_
                         (bias == Bias::optional && source.weights->contains(bias_name));
   const LinearPlan plan = source.quantization->plan(scope, out_features, in_features);
   MXDIT_CHECK(plan.method != nullptr, "[layers] linear ", scope, ": expected a method, got none");
-  prepared_ = plan.method->prepare(*source.backend, {source.weights, scope, has_bias},
-                                   out_features, in_features);
+  try {
+    prepared_ = plan.method->prepare(*source.backend, {source.weights, scope, has_bias},
+                                     out_features, in_features);
+  } catch (const Error& error) {
+    // A back end that refuses a format does not know whose weight it was given.
+    if (error.kind() != ErrorKind::unsupported ||
+        std::string_view(error.what()).find(scope) != std::string_view::npos)
+      throw;
+    fail(ErrorKind::unsupported, error.what(), " (layer ", scope, " of ",
+         source.weights->path().string(), ")");
+  }
   if (source.use != nullptr) source.use->add_layer(scope);
   if (prepared_->replaces_bias()) return;
   if (has_bias) bias_ = load_parameter(source, bias_name, {out_features});

@@ -15,13 +15,28 @@ struct QuantizedActivation final : EncodedActivation {
   std::string key;
 };
 
+// The weight itself, once the device is known to multiply it with every kind of activation: not in
+// the middle of a run.
+const QuantizedMatrix& takeable(const Backend& backend, const QuantizedMatrix& weight,
+                                const std::vector<ActivationRecipe>& recipes) {
+  for (const ActivationRecipe& recipe : recipes) {
+    const KernelChoice choice = backend.quantized_kernel(*recipe.format, *weight.format,
+                                                         weight.rows, weight.columns);
+    if (!choice.refusal.empty())
+      fail(ErrorKind::unsupported, "[quantization] product of ", recipe.format->name,
+           " activations with ", weight.format->name, " weights on ", backend.name(), ": ",
+           choice.refusal);
+  }
+  return weight;
+}
+
 class QuantizedLayer final : public PreparedLinear {
  public:
   QuantizedLayer(Backend& backend, const QuantizedMatrix& weight,
                  std::vector<ActivationRecipe> recipes, std::function<size_t()> choose,
                  Tensor replaced_bias)
       : backend_(backend),
-        weight_(backend.prepare_quantized(weight)),
+        weight_(backend.prepare_quantized(takeable(backend, weight, recipes))),
         choose_(std::move(choose)),
         replaced_bias_(std::move(replaced_bias)) {
     for (ActivationRecipe& recipe : recipes) {
