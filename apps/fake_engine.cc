@@ -91,6 +91,7 @@ GenerateResult Engine::generate(const GenerateRequest& request, const ProgressSi
   for (size_t i = 0; i < videos; ++i) result.videos.push_back(paint(resolved, i));
   result.report = {{{"TextEncodingStage", 0.25}, {"DenoisingStage", 2}},
                    {0.5, 0.5, 0.5, 0.5},
+                   cli::fake_engine().step_counters,
                    2.5,
                    uint64_t{64} << 20,
                    0};

@@ -25,6 +25,7 @@ struct FakeEngine {
   BenchOptions bench_options;
   int bench_runs = 0;  // the n-th takes n seconds
 
+  std::vector<DeviceCounters> step_counters;  // returned
   RunPlan plan;  // returned
   VideoEncoding planned_encoding;
   DeviceReport device;  // returned

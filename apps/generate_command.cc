@@ -38,6 +38,26 @@ void print_help(std::ostream& out) {
   out << generate_flag_help() << "\n" << kExamples;
 }
 
+// What the steps asked of a device; empty for one without counters. The first step, in which memory
+// is found, is told apart.
+std::string counters_text(const std::vector<DeviceCounters>& steps) {
+  if (steps.empty()) return "";
+  DeviceCounters later;
+  for (size_t i = 1; i < steps.size(); ++i) {
+    later.operator_calls = std::max(later.operator_calls, steps[i].operator_calls);
+    later.synchronizations = std::max(later.synchronizations, steps[i].synchronizations);
+    later.allocations = std::max(later.allocations, steps[i].allocations);
+  }
+  const auto text = [](const DeviceCounters& step) {
+    return "operator calls " + std::to_string(step.operator_calls) + ", synchronizations " +
+           std::to_string(step.synchronizations) + ", allocations " +
+           std::to_string(step.allocations);
+  };
+  std::string line = "device:   first step: " + text(steps.front());
+  if (steps.size() > 1) line += "; later steps, at most: " + text(later);
+  return line;
+}
+
 size_t video_count(const GenerateRequest& request) {
   return std::max<size_t>(1, request.prompts.size()) *
          static_cast<size_t>(std::max(1, request.num_outputs_per_prompt));
@@ -132,6 +152,8 @@ class GenerateRun {
     if (!steps.empty())
       text += ", " + duration_text(sum / static_cast<double>(steps.size())) + " per step";
     log(LogLevel::info, text);
+    const std::string counters = counters_text(result.report.denoise_step_counters);
+    if (!counters.empty()) log(LogLevel::info, counters);
   }
 
   GenerateArguments arguments_;

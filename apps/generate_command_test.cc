@@ -114,6 +114,23 @@ TEST_F(GenerateCommandTest, PerfDumpHasTheReferencesKeys) {
   EXPECT_EQ(folder_.names(), Texts{"p.json"});
 }
 
+TEST_F(GenerateCommandTest, CountersOfADeviceAreShownAndDumped) {
+  const std::string path = folder_.path("p.json");
+  EXPECT_EQ(generate({"a", "--no-save-output", "--perf-dump-path", path}), 0);
+  EXPECT_EQ(err_.find("operator calls"), std::string::npos) << "the CPU has none";
+  fake_engine().step_counters = {{900, 2, 30, 4096, 10}, {800, 1, 0, 0, 8}, {801, 1, 0, 0, 8}};
+  EXPECT_EQ(generate({"a", "--no-save-output", "--perf-dump-path", path}), 0);
+  EXPECT_NE(err_.find("device:   first step: operator calls 900, synchronizations 2, allocations 30; "
+                      "later steps, at most: operator calls 801, synchronizations 1, allocations 0"),
+            std::string::npos)
+      << err_;
+  std::ifstream in(path);
+  const auto steps = nlohmann::json::parse(in)["denoise_steps_ms"];
+  EXPECT_EQ(steps[0]["device"]["allocated_bytes"], 4096);
+  EXPECT_EQ(steps[2]["device"]["operator_calls"], 801);
+  EXPECT_FALSE(steps[3].contains("device"));
+}
+
 TEST_F(GenerateCommandTest, SignalsStopWithinAStep) {
   for (const int signal : {SIGINT, SIGTERM}) {
     int steps = 0;

@@ -49,6 +49,14 @@ json value_or_null(const std::optional<T>& value) {
   return value ? json(*value) : json();
 }
 
+json counters_json(const DeviceCounters& counters) {
+  return {{"operator_calls", counters.operator_calls},
+          {"synchronizations", counters.synchronizations},
+          {"allocations", counters.allocations},
+          {"allocated_bytes", counters.allocated_bytes},
+          {"copied_bytes", counters.copied_bytes}};
+}
+
 json meta_json(const PerfDump& dump) {
   const GenerateRequest& r = dump.request;
   return {{"prompt", r.prompts.size() == 1 ? json(r.prompts.front()) : json(r.prompts)},
@@ -103,9 +111,12 @@ std::string perf_dump_json(const PerfDump& dump) {
   json steps = json::array(), denoise_steps = json::array();
   for (const StageTime& stage : dump.report.stages)
     steps.push_back({{"name", stage.name}, {"duration_ms", milliseconds(stage.seconds)}});
-  for (size_t i = 0; i < dump.report.denoise_step_seconds.size(); ++i)
+  for (size_t i = 0; i < dump.report.denoise_step_seconds.size(); ++i) {
     denoise_steps.push_back(
         {{"step", i}, {"duration_ms", milliseconds(dump.report.denoise_step_seconds[i])}});
+    if (i < dump.report.denoise_step_counters.size())
+      denoise_steps.back()["device"] = counters_json(dump.report.denoise_step_counters[i]);
+  }
   const json document = {
       {"timestamp", utc_text(dump.finished)},
       {"request_id", request_id()},

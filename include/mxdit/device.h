@@ -39,6 +39,13 @@ struct DeviceCounters {
   uint64_t allocations = 0;       // of device memory, from the system
   uint64_t allocated_bytes = 0;   // by these
   uint64_t copied_bytes = 0;      // between host and device
+
+  // What was done since `before`.
+  DeviceCounters since(const DeviceCounters& before) const {
+    return {operator_calls - before.operator_calls, synchronizations - before.synchronizations,
+            allocations - before.allocations, allocated_bytes - before.allocated_bytes,
+            copied_bytes - before.copied_bytes};
+  }
 };
 
 struct DeviceReport {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "mxdit/cancel.h"
+#include "mxdit/device.h"
 #include "mxdit/error.h"
 #include "mxdit/media.h"
 #include "mxdit/plan.h"
@@ -102,6 +103,8 @@ struct StageTime {
 struct RunReport {
   std::vector<StageTime> stages;
   std::vector<double> denoise_step_seconds;
+  // What each step asked of a device with memory of its own; empty for the CPU.
+  std::vector<DeviceCounters> denoise_step_counters;
   double total_seconds = 0;       // without saving
   uint64_t peak_resident_bytes = 0;  // of the process, at the end of the run
   uint64_t peak_anonymous_bytes = 0; // 0 where the system does not tell

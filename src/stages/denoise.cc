@@ -127,10 +127,13 @@ void Denoise::run(const Components& components, const RunContext& context, RunSt
   for (int i = 0; i < steps; ++i) {
     check_cancelled(context.cancel);
     if (components.clock != nullptr) components.clock->set(i);
+    const DeviceCounters before = components.backend->counters();
     loop.step(i);
     components.backend->synchronize();
     progress.step(i + 1);
     state.report.denoise_step_seconds.push_back(progress.last_step_seconds());
+    const DeviceCounters step = components.backend->counters().since(before);
+    if (step.operator_calls > 0) state.report.denoise_step_counters.push_back(step);
   }
   loop.end();
   progress.end();
