@@ -32,6 +32,22 @@ struct CacheReport {
   std::string processors;  // that share it, as the system lists them: "0-1"
 };
 
+// A shared library of a device's maker, opened at run time.
+struct LibraryReport {
+  std::string name;
+  std::string path;        // where it was found; empty when it is not open
+  std::string why_absent;  // empty when it is open
+};
+
+// A function of these libraries.
+struct SymbolReport {
+  std::string name;
+  std::string since;       // first version of the maker's software that has it
+  std::string needed_for;
+  std::string library;     // where it was found; empty: missing
+  bool required = false;   // nothing runs without it
+};
+
 // What a device with memory of its own was asked to do so far; zeros for the CPU.
 struct DeviceCounters {
   uint64_t operator_calls = 0;
@@ -57,11 +73,16 @@ struct DeviceReport {
   int threads = 0;                  // in use
   int processors = 0;               // that the process may use
   std::vector<CacheReport> caches;  // of the first processor; empty where the system does not tell
-  std::optional<uint64_t> memory_bytes, available_bytes;  // of the machine
+  // Of the device where it has memory of its own, else of the machine.
+  std::optional<uint64_t> memory_bytes, available_bytes;
+  // Devices whose maker's libraries are opened at run time.
+  std::vector<LibraryReport> libraries;
+  std::vector<SymbolReport> symbols;  // all that mxdit may call
+  std::string problem;                // why the device cannot be used; empty: it can
 };
 
-// Of options.device, with options.isa and options.threads; the rest is not looked at. Errors as
-// when a model is opened.
+// Of options.device, with options.isa and options.threads; the rest is not looked at. Error{usage}
+// for a device that mxdit does not know; one that cannot be used is reported with its problem.
 DeviceReport inspect_device(const EngineOptions& options);
 
 }  // namespace mxdit

@@ -85,6 +85,10 @@ struct StridedView {
   std::array<int64_t, 8> strides{};
 };
 
+struct DeviceMemory {
+  uint64_t free = 0, total = 0;  // bytes
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -103,6 +107,8 @@ class Backend {
   // Gives memory that no tensor holds back to the system. What is held now is expected to stay and
   // no longer counts as work for which memory is kept ready.
   virtual void release_idle() noexcept = 0;
+  // Of a device with memory of its own, where it tells: what tensors can still get, and all there is.
+  virtual std::optional<DeviceMemory> memory() { return std::nullopt; }
   // Since the object was made.
   virtual DeviceCounters counters() const { return {}; }
 

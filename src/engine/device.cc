@@ -7,9 +7,11 @@
 namespace mxdit {
 
 DeviceReport inspect_device(const EngineOptions& options) {
-  DeviceReport report = make_backend(options.device, {options.threads, options.isa})->report();
-  report.memory_bytes = total_memory();
-  report.available_bytes = available_memory();
+  DeviceReport report = describe_device(options.device, {options.threads, options.isa});
+  if (!report.memory_bytes && report.libraries.empty()) {
+    report.memory_bytes = total_memory();
+    report.available_bytes = available_memory();
+  }
   return report;
 }
 

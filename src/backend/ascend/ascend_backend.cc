@@ -61,6 +61,12 @@ void AscendBackend::synchronize() {
   device_.synchronize();
 }
 
+std::optional<DeviceMemory> AscendBackend::memory() {
+  const BlockSource::Memory memory = device_.memory();
+  if (memory.total == 0) return std::nullopt;  // it does not tell
+  return DeviceMemory{memory.free, memory.total};
+}
+
 void AscendBackend::release_idle() noexcept {
   derived_.clear();
   device_.release_idle();

@@ -28,6 +28,7 @@ class AscendBackend final : public Backend {
   std::string name() const override;
   std::string description() const override;
   DeviceReport report() const override;
+  std::optional<DeviceMemory> memory() override;
   DeviceCounters counters() const override { return device_.counters(); }
   Device& device() noexcept { return device_; }
 

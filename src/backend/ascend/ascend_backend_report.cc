@@ -13,6 +13,7 @@ DeviceReport AscendBackend::report() const {
   DeviceReport report;
   report.device = name();
   report.processor = device_.soc();
+  cann::describe(device_.libraries(), report);
   const auto add = [&](const char* product, const KernelChoice& choice) {
     report.products.push_back({product, choice.kernel, choice.passed_over});
   };

@@ -24,7 +24,11 @@ TEST(Selection, NamesWhatThereIs) {
     if (!cpu::runs_here(table)) {
       EXPECT_EQ(error_kind("cpu", {.threads = 1, .isa = table.name}), ErrorKind::unsupported);
     }
-  EXPECT_EQ(backend_names(), (std::vector<std::string>{"cpu", "exact"}));
+  EXPECT_EQ(backend_names(), (std::vector<std::string>{"cpu", "exact", "ascend"}));
+  for (const char* name : {"ascend:", "ascend:x", "ascend:-1", "ascend:1x", "ascend1", "cpu:0"})
+    EXPECT_EQ(error_kind(name, {}), ErrorKind::usage) << name;
+  EXPECT_EQ(error_kind("ascend", {.threads = 1, .isa = "avx2"}), ErrorKind::usage);
+  EXPECT_TRUE(is_device_name("ascend:3"));
 }
 
 TEST(Selection, TablesInheritWhatTheyLack) {

@@ -163,8 +163,7 @@ double measure(const Multiplier& multiplier, int threads) {
 }  // namespace
 
 std::vector<PeakRate> measure_peaks(const std::string& device, int threads) {
-  const std::vector<std::string> known = backend_names();
-  if (std::find(known.begin(), known.end(), device) == known.end())
+  if (!is_device_name(device))
     fail(ErrorKind::usage, "[backend] device: expected one that mxdit knows, got ", device);
   if (device != "cpu") return {};
   const int count = ThreadPool(threads).size();

@@ -36,6 +36,7 @@ class MeteredBackend final : public Backend {
   Tensor to_host(const Tensor& device) override { return inner_->to_host(device); }
   void synchronize() override { inner_->synchronize(); }
   void release_idle() noexcept override { inner_->release_idle(); }
+  std::optional<DeviceMemory> memory() override { return inner_->memory(); }
   DeviceCounters counters() const override { return inner_->counters(); }
   void cast(const Tensor& in, Tensor& out) override { inner_->cast(in, out); }
   void copy_strided(const Tensor& in, const StridedView& view_in, const Shape& extents, Tensor& out,

@@ -195,4 +195,9 @@ std::string Libraries::why_unusable() const {
   return "";
 }
 
+void describe(const Libraries& libraries, DeviceReport& report) {
+  report.libraries = libraries.libraries();
+  report.symbols = libraries.symbols();
+}
+
 }  // namespace mxdit::ascend::cann

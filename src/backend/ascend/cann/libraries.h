@@ -14,6 +14,7 @@
 
 #include "backend/ascend/cann/functions.h"
 #include "backend/ascend/cann/operator_list.h"
+#include "mxdit/device.h"
 
 namespace mxdit::ascend::cann {
 
@@ -27,21 +28,6 @@ class LibraryLoader {
   virtual std::string path(void* library) = 0;
 };
 LibraryLoader& system_loader();
-
-struct LibraryReport {
-  std::string name;
-  std::string path;        // where it was found
-  std::string why_absent;  // empty when it is open
-};
-
-// A symbol of the table, for reports.
-struct SymbolReport {
-  std::string name;
-  std::string since;  // first CANN version that has it
-  std::string needed_for;
-  std::string library;    // where it was found; empty: missing
-  bool required = false;  // nothing runs without it
-};
 
 struct OperatorFunctions {
   void* plan = nullptr;             // aclnnXGetWorkspaceSize; arguments as in operator_list.h
@@ -87,6 +73,9 @@ class Libraries {
   Functions functions_;
   std::array<OperatorFunctions, kOperators> operators_{};
 };
+
+// Fills in the libraries and symbols of a report.
+void describe(const Libraries& libraries, DeviceReport& report);
 
 // "aclnnAdd"
 const char* name(OperatorId id) noexcept;

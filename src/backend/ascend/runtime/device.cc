@@ -177,7 +177,9 @@ bool Device::is_a5() const noexcept {
 
 BlockSource::Memory Device::memory() {
   enter();
-  return source_->memory();
+  BlockSource::Memory memory = source_->memory();
+  memory.free += memory_->idle_bytes();
+  return memory;
 }
 
 void Device::enter() {

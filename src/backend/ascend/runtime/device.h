@@ -38,6 +38,7 @@ class Device {
   const std::string& soc() const noexcept { return soc_; }  // "Ascend950PR_9599"
   bool is_a5() const noexcept;  // has the microscaling units, which the dual-level operators need
   const cann::Libraries& libraries() const noexcept { return *libraries_; }
+  // Free: what this object can still get, its idle blocks included.
   BlockSource::Memory memory();
 
   // Uninitialised device memory from the pool.
