@@ -21,7 +21,7 @@ struct Expectation {
   }
 };
 
-// A case with its inputs on one back end.
+// A case with its inputs on one back end: host values are handed over by from_host().
 struct Instance {
   std::function<void()> run;  // one call of the operator
   Tensor out;
@@ -32,6 +32,8 @@ struct Case {
   std::string name;
   double flops, bytes;  // of one run: useful operations, least traffic
   std::function<Instance(Backend&)> make;
+  // A bf16 product of a weight or bias that bf16 does not hold: devices may round those first.
+  bool has_wide_parameters = false;
 };
 
 struct LinearShape {

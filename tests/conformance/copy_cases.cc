@@ -18,9 +18,10 @@ Case move_case(const Move& move) {
   const double bytes = 2.0 * static_cast<double>(move.source.bytes());
   return {.name = move.name, .flops = 0.0, .bytes = bytes, .make = [move](Backend& backend) {
             Instance instance;
+            const Tensor source = backend.from_host(move.source);
             Tensor out = backend.empty(move.source.dtype(), move.out_shape);
             instance.out = out;
-            instance.run = [=, &backend]() mutable { move.call(backend, move.source, out); };
+            instance.run = [=, &backend]() mutable { move.call(backend, source, out); };
             instance.expected = [=] {
               const std::vector<double> values = values_of(move.source);
               Expectation expected;

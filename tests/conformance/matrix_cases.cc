@@ -12,6 +12,10 @@ std::string label(DType type) {
   return std::string(name(type));
 }
 
+bool is_held_by_bf16(DType type) {
+  return type != DType::f32 && type != DType::f16;
+}
+
 // sum_i a_i b_i + bias with its bound. Any order of summation of n products, with or without FMA,
 // gives |error| <= gamma_n sum |a_i b_i| (Higham 3.1); the bias adds one more rounding.
 struct Dot {
@@ -61,15 +65,17 @@ Case linear_case(const LinearShape& s) {
             const Tensor w = random_tensor(s.weight, {s.n, s.k}, 2);
             const Tensor bias = random_tensor(DType::f32, {s.n}, 3);
             const auto weight = backend.prepare_linear(backend.from_host(w), {.bias = s.bias});
+            const Tensor rows = backend.from_host(x), summand = backend.from_host(bias);
             Tensor out = backend.empty(s.x, {s.m, s.n});
             Instance instance;
             instance.out = out;
             instance.run = [=, &backend]() mutable {
-              backend.linear(x, *weight, s.bias ? &bias : nullptr, s.act, out);
+              backend.linear(rows, *weight, s.bias ? &summand : nullptr, s.act, out);
             };
             instance.expected = [=] { return linear_expectation(s, x, w, bias); };
             return instance;
-          }};
+          },
+          .has_wide_parameters = s.x == DType::bf16 && (s.bias || !is_held_by_bf16(s.weight))};
 }
 
 namespace {
@@ -139,18 +145,20 @@ Case conv_case(const ConvShape& s) {
             const Tensor history = random_tensor(s.x, {s.history, s.height, s.width, s.in}, 5);
             const Tensor w = random_tensor(s.weight, {s.out, s.in, s.kt, s.kh, s.kw}, 6);
             const Tensor bias = random_tensor(DType::f32, {s.out}, 7);
-            const auto weight = backend.prepare_conv3d(w, s.x);
+            const auto weight = backend.prepare_conv3d(backend.from_host(w), s.x);
+            const std::array<Tensor, 2> clips = {backend.from_host(history), backend.from_host(x)};
+            const Tensor summand = backend.from_host(bias);
             Tensor out = backend.empty(s.x, {o.frames, o.height, o.width, s.out});
             Instance instance;
             instance.out = out;
             instance.run = [=, &backend]() mutable {
-              const Tensor clips[] = {history, x};
               const size_t none = s.history > 0 ? 0 : 1;
-              backend.conv3d({clips + none, 2 - none}, *weight, &bias, s.params, {}, out);
+              backend.conv3d({clips.data() + none, 2 - none}, *weight, &summand, s.params, {}, out);
             };
             instance.expected = [=] { return conv_expectation(s, x, history, w, bias); };
             return instance;
-          }};
+          },
+          .has_wide_parameters = s.x == DType::bf16};
 }
 
 namespace {
@@ -230,13 +238,15 @@ Case attention_case(const AttentionShape& s) {
                 random_tensor(s.type, {s.batch, s.keys, s.heads, s.dim}, 10),
                 s.bias ? random_tensor(DType::f32, {s.heads, s.queries, s.keys}, 11)
                        : Tensor::host(DType::f32, {0})};
+            const AttentionInputs held = {backend.from_host(in.q), backend.from_host(in.k),
+                                          backend.from_host(in.v), backend.from_host(in.bias)};
             Tensor out = backend.empty(s.type, in.q.shape());
             Instance instance;
             instance.out = out;
             instance.run = [=, &backend]() mutable {
               const AttentionParams params = {
-                  .scale = scale, .bias = s.bias ? &in.bias : nullptr, .kv_length = s.kv_length};
-              backend.attention(in.q, in.k, in.v, params, out);
+                  .scale = scale, .bias = s.bias ? &held.bias : nullptr, .kv_length = s.kv_length};
+              backend.attention(held.q, held.k, held.v, params, out);
             };
             instance.expected = [=] { return attention_expectation(s, in, scale); };
             return instance;

@@ -85,8 +85,14 @@ QuantizedMatrix encode(Backend& backend, const Tensor& x, const QuantFormat& for
   QuantizedMatrix out = empty_matrix(backend, format, rows, columns);
   QuantizeOptions options;
   if (format.rule == ScaleRule::nv_block) options.static_scale = 1.0f / (448.0f * 6.0f);
-  backend.quantize(x, options, out);
+  backend.quantize(backend.from_host(x), options, out);
   return out;
+}
+
+QuantizedMatrix on_host(Backend& backend, QuantizedMatrix matrix) {
+  for (Tensor* part : {&matrix.elements, &matrix.block_scale, &matrix.scale})
+    if (part->defined()) *part = backend.to_host(*part);
+  return matrix;
 }
 
 }  // namespace
@@ -118,15 +124,17 @@ Case quantized_linear_case(const QuantizedLinearShape& s) {
         const QuantizedMatrix w =
             encode(backend, random_tensor(DType::bf16, {s.n, s.k}, 2), *s.weight);
         const Tensor bias = random_tensor(DType::f32, {s.n}, 3);
+        const Tensor summand = backend.from_host(bias);
+        const QuantizedMatrix host_x = on_host(backend, x), host_w = on_host(backend, w);
         const auto weight = backend.prepare_quantized(w);
         Tensor out = backend.empty(s.out, {s.m, s.n});
         Instance instance;
         instance.out = out;
         instance.run = [=, &backend]() mutable {
-          backend.quantized_linear(x, *weight, s.bias ? &bias : nullptr, s.act, out);
+          backend.quantized_linear(x, *weight, s.bias ? &summand : nullptr, s.act, out);
         };
         instance.expected = [=] {
-          const Operand left(x), right(w);
+          const Operand left(host_x), right(host_w);
           Expectation expected;
           for (int64_t i = 0; i < s.m; ++i)
             for (int64_t j = 0; j < s.n; ++j)
@@ -145,8 +153,9 @@ Case quantize_case(int64_t rows, int64_t columns, const QuantFormat& format, DTy
       .flops = 0.0,
       .bytes = 2.0 * elements,
       .make = [=, &format](Backend& backend) {
-        const Tensor x = random_tensor(type, {rows, columns}, 50);
-        QuantizedMatrix out = encode(backend, x, format);
+        const Tensor host = random_tensor(type, {rows, columns}, 50);
+        QuantizedMatrix out = encode(backend, host, format);
+        const Tensor x = backend.from_host(host);
         QuantizeOptions options;
         options.static_scale = format.rule == ScaleRule::nv_block ? 1.0f / 2688.0f : 0.0f;
         Instance instance;

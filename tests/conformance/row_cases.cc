@@ -22,6 +22,10 @@ struct Rows {
         gain(random_tensor(DType::f32, {c}, 22)),
         bias(random_tensor(DType::f32, {c}, 23)),
         gates(random_tensor(DType::f32, {1, r, c}, 24)) {}
+  // The same on a device.
+  Rows(Backend& backend, const Rows& host) : Rows(host) {
+    for (Tensor* tensor : {&x, &y, &gain, &bias, &gates}) *tensor = backend.from_host(*tensor);
+  }
 };
 
 using Call = std::function<void(Backend&, const Rows&, Tensor&)>;
@@ -41,7 +45,8 @@ Case row_case(const std::string& op, const Rows& in, Call call, RowExpectation e
             Instance instance;
             Tensor out = backend.empty(in.x.dtype(), in.x.shape());
             instance.out = out;
-            instance.run = [=, &backend]() mutable { call(backend, in, out); };
+            const Rows held(backend, in);
+            instance.run = [=, &backend]() mutable { call(backend, held, out); };
             instance.expected = [=] {
               const Values x = values_of(in.x), y = values_of(in.y), gain = values_of(in.gain),
                            bias = values_of(in.bias), gates = values_of(in.gates);
@@ -217,9 +222,11 @@ Case rope_case(const Rows& in) {
         const Tensor cos = random_tensor(DType::f32, {rows, half}, 31);
         const Tensor sin = random_tensor(DType::f32, {rows, half}, 32);
         Instance instance;
+        const Tensor held = backend.from_host(x);
+        const Tensor cosines = backend.from_host(cos), sines = backend.from_host(sin);
         Tensor out = backend.empty(type, x.shape());
         instance.out = out;
-        instance.run = [=, &backend]() mutable { backend.rope(x, cos, sin, out); };
+        instance.run = [=, &backend]() mutable { backend.rope(held, cosines, sines, out); };
         instance.expected = [=] {
           const Values v = values_of(x), c = values_of(cos), s = values_of(sin);
           Expectation e;
