@@ -130,7 +130,10 @@ Tensor AscendBackend::for_pairs(const Tensor& half) {
 }
 
 void AscendBackend::rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) {
-  constexpr int64_t kInterleaved = 1;
+  constexpr int64_t kInterleaved = 1, kWidest = 1024;
+  if (x.dim(3) > kWidest)
+    fail(ErrorKind::unsupported, "[backend] ascend: rotary positions: expected heads of at most ",
+         kWidest, ", got ", x.shape());
   const Extents angles = {1, x.dim(1), 1, x.dim(3)};
   // On its own: what makes one must not wait for the other in the arguments of one call.
   const Tensor cosines = for_pairs(cos), sines = for_pairs(sin);
