@@ -1,0 +1,1 @@
+// A library must have a source before its operators are there.
