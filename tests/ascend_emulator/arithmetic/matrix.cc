@@ -1,5 +1,6 @@
 #include "ascend_emulator/arithmetic/matrix.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ascend_emulator/arithmetic/dot_products.h"
@@ -156,6 +157,24 @@ void nz_to_nd(const void* source, const NzLayout& layout, int64_t batch, int64_t
     from += layout.storage_elements() * bytes;
     to += layout.rows * layout.cols * bytes;
   }
+}
+
+bool nz_pads_are_zero(const void* storage, const NzLayout& layout, int64_t bytes) {
+  const auto* data = static_cast<const char*>(storage);
+  const int64_t rows = layout.fractal_rows() * 16;
+  const int64_t cols = (layout.cols + layout.c0 - 1) / layout.c0 * layout.c0;
+  const auto any = [&](int64_t row, int64_t col, int64_t end) {
+    const char* from = data + layout.offset(row, col) * bytes;
+    return std::any_of(from, from + (end - col) * bytes, [](char byte) { return byte != 0; });
+  };
+  for (int64_t row = 0; row < rows; ++row) {
+    if (layout.cols < cols && any(row, layout.cols, cols)) return false;
+    if (row < layout.rows) continue;
+    for (int64_t col = 0; col + layout.c0 <= cols; col += layout.c0) {
+      if (any(row, col, col + layout.c0)) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace ascend_emulator::arithmetic

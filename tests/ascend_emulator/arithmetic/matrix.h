@@ -34,5 +34,7 @@ void matmul_weight_nz(const View& left, const void* right, const NzLayout& layou
 // ND [.., R, C] of items of `bytes` bytes to and from NZ; the pads of the storage become zero.
 void nd_to_nz(const void* source, const NzLayout& layout, int64_t batch, int64_t bytes, void* out);
 void nz_to_nd(const void* source, const NzLayout& layout, int64_t batch, int64_t bytes, void* out);
+// What hardware multiplies with the pads is undefined unless they are zero.
+bool nz_pads_are_zero(const void* storage, const NzLayout& layout, int64_t bytes);
 
 }  // namespace ascend_emulator::arithmetic
