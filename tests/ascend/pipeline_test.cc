@@ -35,7 +35,7 @@ class Pipeline : public ::testing::Test {
     Trial result;
     result.report = Engine(options).generate(request).report;
     const SafetensorsFile file = SafetensorsFile::open(request.trace_path);
-    for (const std::string& name : file.names()) {
+    for (const auto& [name, entry] : file.header().tensors) {
       const Tensor stored = file.get(name);
       Tensor copy = Tensor::host(stored.dtype(), stored.shape());
       std::memcpy(copy.mutable_data(), stored.data(), stored.bytes());
