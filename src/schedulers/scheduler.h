@@ -35,6 +35,9 @@ class Scheduler {
   // Noise levels, as diffusers' `scheduler.sigmas`. Size: steps + 1; the last one is the end point.
   const std::vector<float>& sigmas() const noexcept { return sigmas_; }
 
+  // How many tensors like the sample later steps need beyond what the first one does.
+  virtual int history() const noexcept { return 0; }
+
   // The sample at sigmas()[index + 1], f32, shaped as `sample`. `model_output` (f32 or bf16, same
   // shape) is the prediction for `sample` (f32) at timesteps()[index]. Steps out of order are
   // Error{internal}, foreign shapes and dtypes too. The returned tensor is new memory.

@@ -30,6 +30,8 @@ class UniPcScheduler final : public Scheduler {
  public:
   explicit UniPcScheduler(UniPcConfig config);
   std::string_view name() const noexcept override { return "UniPCMultistepScheduler"; }
+  // Earlier outputs, the last sample and the corrected one.
+  int history() const noexcept override { return config_.solver_order + 2; }
 
  protected:
   void make_schedule(int steps, std::vector<float>* timesteps,

@@ -44,10 +44,15 @@ class Loop {
       noise = guide(noise, uncond, expert.guidance);
     }
     sample_ = components_.scheduler->step(backend_, noise, index, sample_);
+    reserved_.clear();
     record(index, ".latents", sample_);
   }
 
-  void begin() { sample_ = backend_.from_host(state_.latents); }
+  void begin() {
+    sample_ = backend_.from_host(state_.latents);
+    for (int i = 0; i < components_.scheduler->history(); ++i)
+      reserved_.push_back(backend_.empty(sample_.dtype(), sample_.shape()));
+  }
   void end() { state_.latents = backend_.to_host(sample_); }
 
  private:
@@ -100,6 +105,9 @@ class Loop {
   Condition text_, negative_text_;
   const Denoiser* prepared_for_ = nullptr;
   Tensor sample_;  // f32 on the device
+  // Held during the first step, so that a pool has memory for what the scheduler will keep: later
+  // steps take none from the system.
+  std::vector<Tensor> reserved_;
 };
 
 void record_schedule(const Scheduler& scheduler, Trace& trace) {
