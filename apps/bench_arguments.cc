@@ -143,7 +143,7 @@ void declare_machine(FlagSet* flags, BenchOptions* options, const std::string& s
         {"--isa", "NAME", "Force the processor's kernels, as generate does.", "the best one"},
         &options->isa);
   }
-  flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &options->device);
+  flags->string({"--device", "NAME", "Where to compute: cpu, exact, ascend or ascend:N.", "cpu"}, &options->device);
   flags->integer({"--threads", "N", "Threads; 0 is one per processor.", "0"}, 0, 4096,
                  [options](int64_t value) { options->threads = static_cast<int>(value); });
 }

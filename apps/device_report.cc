@@ -38,6 +38,28 @@ std::string caches_text(const DeviceReport& report) {
   return table.text(2);
 }
 
+std::string libraries_text(const DeviceReport& report) {
+  TextTable table({"library", "found in"});
+  for (const LibraryReport& library : report.libraries)
+    table.row({library.name, library.why_absent.empty() ? library.path : "-"});
+  return table.text(2);
+}
+
+// Those that are missing, and how many are not.
+std::string symbols_text(const DeviceReport& report) {
+  TextTable table({"missing symbol", "since version", "needed for"});
+  size_t found = 0;
+  for (const SymbolReport& symbol : report.symbols) {
+    if (symbol.library.empty())
+      table.row({symbol.name, symbol.since, symbol.needed_for});
+    else
+      ++found;
+  }
+  const std::string text = "  symbols  " + std::to_string(found) + " of " +
+                           std::to_string(report.symbols.size()) + " found\n";
+  return found == report.symbols.size() ? text : text + "\n" + table.text(2);
+}
+
 std::string memory_text(const DeviceReport& report) {
   if (!report.memory_bytes || !report.available_bytes) return "unknown";
   return bytes_text(*report.memory_bytes) + ", available now " +
@@ -67,6 +89,26 @@ nlohmann::ordered_json products_json(const DeviceReport& report) {
   return list;
 }
 
+nlohmann::ordered_json libraries_json(const DeviceReport& report) {
+  auto list = nlohmann::ordered_json::array();
+  for (const LibraryReport& library : report.libraries)
+    list.push_back({{"name", library.name},
+                    {"path", library.path},
+                    {"why_absent", library.why_absent}});
+  return list;
+}
+
+nlohmann::ordered_json symbols_json(const DeviceReport& report) {
+  auto list = nlohmann::ordered_json::array();
+  for (const SymbolReport& symbol : report.symbols)
+    list.push_back({{"name", symbol.name},
+                    {"since", symbol.since},
+                    {"needed_for", symbol.needed_for},
+                    {"library", symbol.library},
+                    {"required", symbol.required}});
+  return list;
+}
+
 nlohmann::ordered_json caches_json(const DeviceReport& report) {
   auto list = nlohmann::ordered_json::array();
   for (const CacheReport& cache : report.caches)
@@ -82,16 +124,21 @@ nlohmann::ordered_json caches_json(const DeviceReport& report) {
 std::string device_text(const DeviceReport& report) {
   std::string text = report.device;
   if (!report.processor.empty()) text += ": " + report.processor;
-  text += "\n  threads  " + std::to_string(report.threads) + " of " +
-          std::to_string(report.processors) + " processors";
-  text += "\n  memory   " + memory_text(report) + "\n\n";
-  text += kernels_text(report) + "\n" + products_text(report);
+  if (!report.problem.empty()) text += "\n  cannot be used: " + report.problem;
+  if (report.threads > 0)
+    text += "\n  threads  " + std::to_string(report.threads) + " of " +
+            std::to_string(report.processors) + " processors";
+  text += "\n  memory   " + memory_text(report) + "\n";
+  if (!report.symbols.empty()) text += symbols_text(report);
+  if (!report.libraries.empty()) text += "\n" + libraries_text(report);
+  if (!report.kernels.empty()) text += "\n" + kernels_text(report);
+  if (!report.products.empty()) text += "\n" + products_text(report);
   if (!report.caches.empty()) text += "\n" + caches_text(report);
   return text;
 }
 
 std::string device_json(const DeviceReport& report) {
-  const nlohmann::ordered_json json = {{"device", report.device},
+  nlohmann::ordered_json json = {{"device", report.device},
                                        {"processor", report.processor},
                                        {"threads", report.threads},
                                        {"processors", report.processors},
@@ -101,6 +148,11 @@ std::string device_json(const DeviceReport& report) {
                                        {"kernels", kernels_json(report)},
                                        {"products", products_json(report)},
                                        {"caches", caches_json(report)}};
+  if (!report.libraries.empty()) {
+    json["libraries"] = libraries_json(report);
+    json["symbols"] = symbols_json(report);
+    json["problem"] = report.problem;
+  }
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -131,6 +131,12 @@ ModelReport inspect_model(const EngineOptions& options) {
   return {};
 }
 
+DoctorReport examine_device(const EngineOptions& options, const CheckSink& each) {
+  cli::fake_engine().options = options;
+  for (const DoctorCheck& check : cli::fake_engine().doctor.checks) each(check);
+  return cli::fake_engine().doctor;
+}
+
 DeviceReport inspect_device(const EngineOptions& options) {
   cli::fake_engine().options = options;
   return cli::fake_engine().device;

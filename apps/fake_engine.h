@@ -6,6 +6,7 @@
 
 #include "mxdit/bench.h"
 #include "mxdit/device.h"
+#include "mxdit/doctor.h"
 #include "mxdit/engine.h"
 #include "mxdit/operators.h"
 #include "mxdit/quantize.h"
@@ -29,6 +30,7 @@ struct FakeEngine {
   RunPlan plan;  // returned
   VideoEncoding planned_encoding;
   DeviceReport device;  // returned
+  DoctorReport doctor;  // returned
   bool inspected_model = false;
 
   RepackOptions repack_options;

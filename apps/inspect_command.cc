@@ -25,6 +25,7 @@ constexpr char kExamples[] =
     "  mxdit inspect Wan2.2-T2V-A14B-Diffusers --quantization mxfp4_npu\n"
     "  mxdit inspect --json\n"
     "  mxdit inspect --device\n"
+    "  mxdit inspect --device ascend\n"
     "  mxdit inspect --device cpu --isa avx2 --json\n";
 
 struct InspectArguments {
@@ -86,7 +87,7 @@ int run_inspect(const std::vector<std::string>& arguments, const Console& consol
     refuse_model_flags(flags);
     const DeviceReport report = inspect_device(parsed.engine);
     console.out << (parsed.json ? device_json(report) : device_text(report));
-    return 0;
+    return report.problem.empty() ? 0 : exit_status(ErrorKind::unsupported);
   }
   if (!parsed.models.empty()) parsed.engine.model_path = parsed.models.front();
   const ModelReport report = inspect_model(parsed.engine);

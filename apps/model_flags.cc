@@ -54,7 +54,8 @@ void declare_machine_flags(FlagSet* flags, EngineOptions* engine) {
                  "bf16"},
                 {"bf16", "int8"},
                 [engine](const std::string& value) { engine->attention_precision = value; });
-  flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &engine->device);
+  flags->string({"--device", "NAME", "Where to compute: cpu, exact, ascend or ascend:N.", "cpu"},
+                &engine->device);
   flags->string(
       {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512, avx512_vnni, amx.", "the best one"},
       &engine->isa);

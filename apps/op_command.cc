@@ -102,7 +102,7 @@ void declare_flags(FlagSet* flags, OpArguments* arguments, const Operation* only
     flags->string({"--type", "TYPE", "linear with modelslim: the layer's type.", ""},
                   &arguments->type);
   flags->group("Machine");
-  flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &arguments->options.device);
+  flags->string({"--device", "NAME", "Where to compute: cpu, exact, ascend or ascend:N.", "cpu"}, &arguments->options.device);
   flags->string(
       {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512, avx512_vnni, amx.", "the best one"},
       &arguments->options.isa);

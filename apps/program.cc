@@ -7,6 +7,7 @@
 #include "bench_command.h"
 #include "command.h"
 #include "compare_perf_command.h"
+#include "doctor_command.h"
 #include "generate_command.h"
 #include "inspect_command.h"
 #include "mxdit/engine.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"bench", "measure how fast parts of a model run", run_bench},
     {"compare-perf", "compare what runs took, from their --perf-dump-path files", run_compare_perf},
+    {"doctor", "try out a device: libraries, memory, and whether it computes right", run_doctor},
     {"generate", "make a video from a prompt", run_generate},
     {"inspect", "show what a model consists of and how its layers run, or a device", run_inspect},
     {"op", "run a quantized operator on safetensors files", run_op},

@@ -97,7 +97,7 @@ void declare(FlagSet* flags, QuantizeArguments* arguments) {
   declare_recipe(flags, options);
   declare_output(flags, options);
   flags->group("Machine");
-  flags->string({"--device", "NAME", "Where to compute.", "cpu"}, &options->device);
+  flags->string({"--device", "NAME", "Where to compute: cpu, exact, ascend or ascend:N.", "cpu"}, &options->device);
   flags->string(
       {"--isa", "NAME", "Force the processor's kernels: scalar, avx2, avx512.", "the best one"},
       &options->isa);
