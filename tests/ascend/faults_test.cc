@@ -1,12 +1,11 @@
 // The embedded model on the emulated Ascend 950 with faults injected, other processors and other
 // schedules: one clear error each, nothing left behind, and the next job runs.
-#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 
-#include "ascend_emulator/control.h"
+#include "ascend/emulator_control.h"
 #include "mxdit/engine.h"
 
 namespace mxdit::ascend {
@@ -15,22 +14,16 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-const AscendEmulator& emulator() {
-  static const AscendEmulator* const found = [] {
-    void* library = dlopen("libacl_rt.so", RTLD_LAZY);
-    void* entry = library == nullptr ? nullptr : dlsym(library, "ascendEmulator");
-    if (entry == nullptr)
-      throw std::runtime_error("expected the emulator's libacl_rt.so first on LD_LIBRARY_PATH");
-    return reinterpret_cast<AscendEmulatorEntry>(entry)();
-  }();
-  return *found;
+EmulatorControl& emulator() {
+  static EmulatorControl control;
+  return control;
 }
 
 class AscendFaults : public ::testing::Test {
  protected:
   void SetUp() override { emulator().reset(); }
   void TearDown() override {
-    EXPECT_STREQ(emulator().broken_rules(), "");
+    EXPECT_EQ(emulator().broken_rules(), "");
     EXPECT_EQ(emulator().counter("bytes"), 0u) << "device memory left behind";
   }
 
@@ -48,9 +41,6 @@ class AscendFaults : public ::testing::Test {
     request.num_inference_steps = 2;
     return request;
   }
-  static void set(const char* name, const std::string& value) {
-    ASSERT_EQ(emulator().set(name, value.c_str()), 0) << name << " " << value;
-  }
   // The frames of a run.
   std::vector<uint8_t> frames(const EngineOptions& options) {
     return Engine(options).generate(request()).videos.at(0).video.rgb;
@@ -59,7 +49,7 @@ class AscendFaults : public ::testing::Test {
   static std::string failure(const char* setting, const std::string& value, ErrorKind kind,
                              const std::string& quantization = "") {
     emulator().reset();
-    set(setting, value);
+    emulator().set(setting, value.c_str());
     try {
       Engine(options(quantization)).generate(request());
       ADD_FAILURE() << setting << " " << value << ": nothing failed";
@@ -99,7 +89,7 @@ TEST_F(AscendFaults, MemoryThatDoesNotSufficeIsTold) {
 TEST_F(AscendFaults, OneAllocationThatFailsIsSurvived) {
   const std::vector<uint8_t> expected = frames(options());
   emulator().reset();
-  set("malloc_fails", "3");
+  emulator().set("malloc_fails", "3");
   EXPECT_EQ(frames(options()), expected);
 }
 
@@ -111,7 +101,7 @@ TEST_F(AscendFaults, DevicesThatAreNotThere) {
 // What a server needs: a job that failed on the device ends its engine, not the process.
 TEST_F(AscendFaults, TheNextJobRuns) {
   const std::vector<uint8_t> expected = frames(options("mxfp4_npu"));
-  set("kernel_fails", "aclnnDynamicDualLevelMxQuant:40");
+  emulator().set("kernel_fails", "aclnnDynamicDualLevelMxQuant:40");
   EXPECT_THROW(frames(options("mxfp4_npu")), Error);
   EXPECT_EQ(frames(options("mxfp4_npu")), expected);
 }
@@ -128,7 +118,7 @@ TEST_F(AscendFaults, LazyQueuesChangeNothing) {
     emulator().reset();
     const std::vector<uint8_t> expected = frames(options(key));
     emulator().reset();
-    set("start", "lazy");
+    emulator().set("start", "lazy");
     EXPECT_EQ(frames(options(key)), expected) << key;
   }
 }
@@ -139,7 +129,7 @@ TEST_F(AscendFaults, HostPermutationChangesNothing) {
     emulator().reset();
     const std::vector<uint8_t> expected = frames(options(key));
     emulator().reset();
-    set("host_nz", "1");
+    emulator().set("host_nz", "1");
     ASSERT_EQ(setenv("MXDIT_ASCEND_NZ", "host", 1), 0);
     EXPECT_EQ(frames(options(key)), expected) << key;
     unsetenv("MXDIT_ASCEND_NZ");
