@@ -10,6 +10,7 @@
 #include <shared_mutex>
 #include <string>
 
+#include "ascend_emulator/hazards.h"
 #include "ascend_emulator/objects.h"
 
 namespace ascend_emulator {
@@ -33,6 +34,7 @@ struct Allocation {
   std::map<uint64_t, NzRegion> nz;
   // Work that was handed to streams and reads or writes this memory.
   std::unique_ptr<Uses> uses;
+  AccessLog log;
   // Held while bytes are read (shared) or written: what runs at once on the device runs one after the
   // other here, so that a caller's race is wrong numbers and never undefined behaviour of the emulator.
   std::shared_mutex running;

@@ -63,17 +63,29 @@ std::string problem_of_operands(const Executor& executor, int device) {
   return "";
 }
 
+uint64_t number_of(const void* address) { return reinterpret_cast<uint64_t>(address); }
+
 void note_uses(const Executor& executor, const Launch& launch, const Place& place) {
   State& all = state();
+  std::vector<Access> accesses;
   for (const Argument& argument : executor.arguments) {
     all.tensors.find(argument.handle)->uses.add(place);
     const Tensor& tensor = *argument.tensor;
     if (tensor.elements() == 0) continue;
     const auto allocation = all.memory.find(tensor.address, tensor.storage_bytes());
-    if (allocation) allocation->uses->add(place);
+    if (!allocation) continue;
+    const uint64_t base = number_of(tensor.address) - allocation->address;
+    accesses.push_back(
+        {allocation, base + tensor.view_begin(), base + tensor.view_end(), argument.writes});
   }
-  if (executor.workspace == 0 || launch.workspace == nullptr) return;
-  if (const auto workspace = all.memory.find(launch.workspace, 1)) workspace->uses->add(place);
+  if (executor.workspace > 0 && launch.workspace != nullptr) {
+    if (const auto allocation = all.memory.find(launch.workspace, executor.workspace)) {
+      const uint64_t base = number_of(launch.workspace) - allocation->address;
+      accesses.push_back({allocation, base, base + executor.workspace, true});
+    }
+  }
+  for (const Access& access : accesses) access.allocation->uses->add(place);
+  note_accesses(executor.info().name, place, accesses);
 }
 
 }  // namespace

@@ -82,13 +82,23 @@ aclError run_now(Lock& lock, const char* function, const std::function<void()>& 
   return ACL_SUCCESS;
 }
 
-void note_use(const void* pointer, bool on_device, const Place& place) {
-  uint64_t offset = 0;
-  if (on_device) {
-    if (const auto allocation = state().memory.find(pointer, 1)) allocation->uses->add(place);
-  } else if (HostBlock* block = find_pinned(pointer, offset)) {
-    block->uses.add(place);
-  }
+void add_access(std::vector<Access>& accesses, const void* pointer, size_t bytes, bool writes) {
+  const auto allocation = state().memory.find(pointer, bytes);
+  if (!allocation || bytes == 0) return;
+  const uint64_t begin = reinterpret_cast<uint64_t>(pointer) - allocation->address;
+  accesses.push_back({allocation, begin, begin + bytes, writes});
+}
+
+std::vector<Access> accesses_of(const Copy& copy) {
+  std::vector<Access> accesses;
+  if (copy.dst_on_device) add_access(accesses, copy.dst, copy.bytes, true);
+  if (copy.src_on_device) add_access(accesses, copy.src, copy.bytes, false);
+  return accesses;
+}
+
+void note_uses(const char* function, const Place& place, const std::vector<Access>& accesses) {
+  for (const Access& access : accesses) access.allocation->uses->add(place);
+  note_accesses(function, place, accesses);
 }
 
 }  // namespace
@@ -184,6 +194,7 @@ aclError aclrtMemcpy(void* dst, size_t dst_max, const void* src, size_t count, a
   }
   if (const aclError error = sticky_failure(*context)) return error;
   all.count("copies");
+  check_host_accesses("aclrtMemcpy", accesses_of(copy));
   return run_now(lock, "aclrtMemcpy", [&] { run_copy(copy); });
 }
 
@@ -207,8 +218,10 @@ aclError aclrtMemcpyAsync(void* dst, size_t dst_max, const void* src, size_t cou
   const void* host = copy.dst_on_device ? copy.src : copy.dst;
   const bool pageable = copy.dst_on_device != copy.src_on_device && find_pinned(host, offset) == nullptr;
   const Place place = submit(*stream, {name, [copy] { run_copy(copy); }, nullptr, nullptr});
-  note_use(dst, copy.dst_on_device, place);
-  note_use(src, copy.src_on_device, place);
+  note_uses(name, place, accesses_of(copy));
+  for (const void* side : {static_cast<const void*>(dst), src}) {
+    if (HostBlock* block = find_pinned(side, offset)) block->uses.add(place);
+  }
   all.count(pageable ? "blocking_copies" : "async_copies");
   return pageable ? wait_for(lock, place) : ACL_SUCCESS;
 }
@@ -238,6 +251,9 @@ aclError aclrtMemset(void* pointer, size_t max, int32_t value, size_t count) {
   if (const aclError error = read_fill("aclrtMemset", pointer, max, count, context->device)) return error;
   if (const aclError error = sticky_failure(*context)) return error;
   all.count("fills");
+  std::vector<Access> accesses;
+  add_access(accesses, pointer, count, true);
+  check_host_accesses("aclrtMemset", accesses);
   return run_now(lock, "aclrtMemset", [&] { run_fill(pointer, value, count); });
 }
 
@@ -252,7 +268,9 @@ aclError aclrtMemsetAsync(void* pointer, size_t max, int32_t value, size_t count
   if (const aclError error = read_fill(name, pointer, max, count, context->device)) return error;
   const auto work = [=] { run_fill(pointer, value, count); };
   const Place place = submit(*stream, {name, work, nullptr, nullptr});
-  note_use(pointer, true, place);
+  std::vector<Access> accesses;
+  add_access(accesses, pointer, count, true);
+  note_uses(name, place, accesses);
   all.count("async_fills");
   return ACL_SUCCESS;
 }

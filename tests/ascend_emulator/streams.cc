@@ -79,6 +79,19 @@ void serve(const std::shared_ptr<Stream>& stream) {
   }
 }
 
+// What the record's stream had behind it, this stream has behind it from here on.
+void learn(Stream& stream, const Record& record) {
+  std::erase_if(stream.known,
+                [](const auto& entry) { return entry.first->observed >= entry.second; });
+  Clock known = record.known;
+  known[record.place.stream] = record.place.position;
+  for (const auto& [other, position] : known) {
+    if (other.get() == &stream || other->observed >= position) continue;
+    uint64_t& mine = stream.known[other];
+    mine = std::max(mine, position);
+  }
+}
+
 }  // namespace
 
 void Uses::add(const Place& place) {
@@ -100,8 +113,12 @@ Place submit(Stream& stream, Task task) {
   const Place place{stream.shared_from_this(), ++stream.submitted};
   if (task.waits_for && task.waits_for->place.stream != place.stream) {
     stream.dependencies.push_back({place.position, task.waits_for->place});
+    learn(stream, *task.waits_for);
   }
-  if (task.records) task.records->place = place;
+  if (task.records) {
+    task.records->place = place;
+    task.records->known = stream.known;
+  }
   stream.queue.push_back(std::move(task));
   if (!stream.thread.joinable()) stream.thread = std::thread(serve, place.stream);
   state().changed.notify_all();
@@ -148,6 +165,7 @@ void stop_stream(Lock& lock, const std::shared_ptr<Stream>& stream) {
   lock.lock();
   stream->completed = stream->submitted;
   observe({stream, stream->submitted});
+  stream->known.clear();
   state().changed.notify_all();
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -40,9 +41,13 @@ class Uses {
   mutable std::vector<Place> places_;
 };
 
+// Of other streams: up to which task everything comes before. See hazards.h.
+using Clock = std::map<std::shared_ptr<Stream>, uint64_t>;
+
 // One aclrtRecordEvent.
 struct Record {
   Place place;
+  Clock known;  // by the stream when it was recorded
   std::chrono::steady_clock::time_point time;
 };
 
@@ -73,6 +78,7 @@ struct Stream : std::enable_shared_from_this<Stream> {
     Place other;
   };
   std::vector<Dependency> dependencies;
+  Clock known;  // by the next task, through events
 };
 
 struct Context {
