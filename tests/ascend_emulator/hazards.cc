@@ -58,10 +58,12 @@ bool AccessLog::races_with_host(const Access& access) const {
       streams_, [&](const OfStream& log) { return conflicts(log, access, log.stream->observed); });
 }
 
-void note_accesses(const std::string& what, const Place& place, const std::vector<Access>& accesses) {
+void note_accesses(const std::string& what, const Place& place,
+                   const std::vector<Access>& accesses) {
   for (const Access& access : accesses) {
     if (access.begin >= access.end || !access.allocation->log.add(place, access)) continue;
-    state().broken(what + ": " + bytes_text(access) + (access.writes ? " are written" : " are read") +
+    state().broken(what + ": " + bytes_text(access) +
+                   (access.writes ? " are written" : " are read") +
                    " while another stream uses them, with no event between");
   }
 }
@@ -69,7 +71,8 @@ void note_accesses(const std::string& what, const Place& place, const std::vecto
 void check_host_accesses(const std::string& what, const std::vector<Access>& accesses) {
   for (const Access& access : accesses) {
     if (access.begin >= access.end || !access.allocation->log.races_with_host(access)) continue;
-    state().broken(what + ": " + bytes_text(access) + (access.writes ? " are written" : " are read") +
+    state().broken(what + ": " + bytes_text(access) +
+                   (access.writes ? " are written" : " are read") +
                    " by the host while queued work uses them, with no synchronization between");
   }
 }

@@ -1,10 +1,10 @@
-// Accesses to device memory that nothing orders: two streams without an event between them, or the host
-// beside queued work. What such a program computes depends on the device's mood; here it is a broken rule,
-// found from the order of calls alone and therefore always.
+// Accesses to device memory that nothing orders: two streams without an event between them, or the
+// host beside queued work. What such a program computes depends on the device's mood; here it is a
+// broken rule, found from the order of calls alone and therefore always.
 //
-// A task T1 comes before T2 when both are in one stream, when an event that T1's stream recorded after T1
-// was waited for by T2's stream before T2, directly or through others, or when a host thread had waited for
-// T1 when T2 was submitted.
+// A task T1 comes before T2 when both are in one stream, when an event that T1's stream recorded
+// after T1 was waited for by T2's stream before T2, directly or through others, or when a host
+// thread had waited for T1 when T2 was submitted.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct Access {
   bool writes = false;
 };
 
-// Of one allocation: what each stream does to which bytes. Rows of strided views count with the gaps
-// between them. Guarded by the state's mutex.
+// Of one allocation: what each stream does to which bytes. Rows of strided views count with the
+// gaps between them. Guarded by the state's mutex.
 class AccessLog {
  public:
   // Notes an access, and returns true if another stream's is not ordered before it.
@@ -53,7 +53,8 @@ class AccessLog {
 };
 
 // Notes the accesses of a task; unordered ones are broken rules. `what` names it.
-void note_accesses(const std::string& what, const Place& place, const std::vector<Access>& accesses);
+void note_accesses(const std::string& what, const Place& place,
+                   const std::vector<Access>& accesses);
 // The same for the host's synchronous copies and fills, which are in no stream.
 void check_host_accesses(const std::string& what, const std::vector<Access>& accesses);
 

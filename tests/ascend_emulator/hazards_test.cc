@@ -1,5 +1,5 @@
-// Accesses that nothing orders are found whatever the threads do. Each test is a caller that is wrong in
-// one way, or one that only looks it.
+// Accesses that nothing orders are found whatever the threads do. Each test is a caller that is
+// wrong in one way, or one that only looks it.
 #include "ascend_emulator/emulator_fixture.h"
 
 namespace ascend_emulator {
@@ -37,8 +37,9 @@ class HazardsTest : public EmulatorTest {
 TEST_F(HazardsTest, AReadInAnotherStreamWithoutEvent) {
   write(x_, a_);
   read(x_, b_);
-  EXPECT_THAT(broken_rules(), HasSubstr("aclnnTestNoWorkspace: bytes 0 to 32 of an allocation of 256 are "
-                                        "read while another stream uses them, with no event between"));
+  EXPECT_THAT(broken_rules(),
+              HasSubstr("aclnnTestNoWorkspace: bytes 0 to 32 of an allocation of 256 are "
+                        "read while another stream uses them, with no event between"));
 }
 
 TEST_F(HazardsTest, AWriteInAnotherStreamWithoutEvent) {
@@ -106,7 +107,8 @@ TEST_F(HazardsTest, OtherBytesNeedNoOrder) {
   write(x_, a_);
   write(tensor(memory_ + 32, {8}), b_);
   EXPECT_EQ(broken_rules(), "");
-  EXPECT_EQ(run(kNoWorkspaceAddOne, tensor(memory_ + 32, {16}), tensor(device_memory(64), {16}), a_), 0);
+  EXPECT_EQ(
+      run(kNoWorkspaceAddOne, tensor(memory_ + 32, {16}), tensor(device_memory(64), {16}), a_), 0);
   EXPECT_THAT(broken_rules(), HasSubstr("bytes 32 to 96"));
 }
 
@@ -115,7 +117,8 @@ TEST_F(HazardsTest, AWorkspaceOfTwoStreams) {
   aclTensor* y = tensor(memory_ + 64, {8});
   EXPECT_EQ(kAddOne.launch(workspace, 96, planned(kAddOne, x_, x_), a_), 0);
   EXPECT_EQ(kAddOne.launch(workspace, 96, planned(kAddOne, y, y), b_), 0);
-  EXPECT_THAT(broken_rules(), HasSubstr("aclnnTestAddOne: bytes 0 to 96 of an allocation of 96 are written"));
+  EXPECT_THAT(broken_rules(),
+              HasSubstr("aclnnTestAddOne: bytes 0 to 96 of an allocation of 96 are written"));
 }
 
 TEST_F(HazardsTest, AsynchronousCopiesAndFillsCount) {
@@ -128,8 +131,9 @@ TEST_F(HazardsTest, AsynchronousCopiesAndFillsCount) {
 TEST_F(HazardsTest, AHostCopyOfWhatIsStillWritten) {
   write(x_, a_);
   download(memory_, 8);
-  EXPECT_THAT(broken_rules(), HasSubstr("aclrtMemcpy: bytes 0 to 32 of an allocation of 256 are read by the "
-                                        "host while queued work uses them"));
+  EXPECT_THAT(broken_rules(),
+              HasSubstr("aclrtMemcpy: bytes 0 to 32 of an allocation of 256 are read by the "
+                        "host while queued work uses them"));
   EXPECT_EQ(aclFinalize(), ACL_ERROR_INTERNAL_ERROR);
 }
 

@@ -105,7 +105,8 @@ void Uses::add(const Place& place) {
 }
 
 bool Uses::pending() const {
-  std::erase_if(places_, [](const Place& place) { return place.stream->observed >= place.position; });
+  std::erase_if(places_,
+                [](const Place& place) { return place.stream->observed >= place.position; });
   return !places_.empty();
 }
 
@@ -142,16 +143,23 @@ aclError wait_for(Lock& lock, const Place& place) {
   State& all = state();
   ++all.waiting;
   all.changed.notify_all();
-  all.changed.wait(lock, [&] {
-    return place.stream->completed >= place.position || place.stream->stop;
-  });
+  all.changed.wait(lock,
+                   [&] { return place.stream->completed >= place.position || place.stream->stop; });
   --all.waiting;
   observe(place);
-  const Context& context = *place.stream->context;
-  return context.failure == ACL_SUCCESS ? ACL_SUCCESS : fail(context.failure, context.failure_message);
+  const std::shared_ptr<Context>& context = place.stream->context;
+  if (context->failure == ACL_SUCCESS) return ACL_SUCCESS;
+  // Nothing of this context runs any more, and now the host knows: it may take everything down.
+  for (const auto& [number, stream] : all.streams.objects()) {
+    if (stream->context == context) observe({stream, stream->submitted});
+  }
+  if (const auto& stream = context->default_stream) observe({stream, stream->submitted});
+  return fail(context->failure, context->failure_message);
 }
 
-bool has_unobserved_work(const Stream& stream) { return stream.observed < stream.submitted; }
+bool has_unobserved_work(const Stream& stream) {
+  return stream.observed < stream.submitted;
+}
 
 void stop_stream(Lock& lock, const std::shared_ptr<Stream>& stream) {
   stream->stop = true;
