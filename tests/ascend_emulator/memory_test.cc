@@ -77,7 +77,8 @@ TEST_F(MemoryTest, ASizeIsRoundedUpTo32AndEndsThere) {
   void* memory = device_memory(33);
   std::vector<char> host(65);
   EXPECT_EQ(aclrtMemcpy(memory, 64, host.data(), 64, ACL_MEMCPY_HOST_TO_DEVICE), 0);
-  EXPECT_EQ(aclrtMemcpy(memory, 65, host.data(), 65, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(memory, 65, host.data(), 65, ACL_MEMCPY_HOST_TO_DEVICE),
+            ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("65 bytes at offset 0 of an allocation of 64 bytes"));
   EXPECT_THAT(broken_rules(), HasSubstr("aclrtMemcpy"));
 }
@@ -141,7 +142,8 @@ TEST_F(MemoryTest, AKernelOnFreedMemoryIs507015AtTheNextWait) {
   EXPECT_EQ(aclrtFree(memory), 0) << "aclrtFree does not wait";
   EXPECT_THAT(broken_rules(), HasSubstr("before the work that uses them was waited for"));
   EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
-  EXPECT_THAT(message(), HasSubstr("aclnnTestNoWorkspace: x: storage [1] of FLOAT lies in freed memory"));
+  EXPECT_THAT(message(),
+              HasSubstr("aclnnTestNoWorkspace: x: storage [1] of FLOAT lies in freed memory"));
 }
 
 TEST_F(MemoryTest, AFailureStaysUntilTheDeviceIsReset) {
@@ -156,7 +158,8 @@ TEST_F(MemoryTest, AFailureStaysUntilTheDeviceIsReset) {
   EXPECT_EQ(aclrtSynchronizeStream(other), ACL_ERROR_RT_AICORE_EXCEPTION);
   EXPECT_EQ(aclrtSynchronizeDevice(), ACL_ERROR_RT_AICORE_EXCEPTION);
   float value = 0;
-  EXPECT_EQ(aclrtMemcpy(&value, 4, result, 4, ACL_MEMCPY_DEVICE_TO_HOST), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_EQ(aclrtMemcpy(&value, 4, result, 4, ACL_MEMCPY_DEVICE_TO_HOST),
+            ACL_ERROR_RT_AICORE_EXCEPTION);
   EXPECT_EQ(aclrtFree(result), 0);
   EXPECT_EQ(aclrtDestroyStream(other), 0);
   EXPECT_EQ(aclrtResetDevice(0), 0);
@@ -199,7 +202,8 @@ TEST_F(MemoryTest, CopiesStayInsideTheirBlocks) {
   EXPECT_EQ(aclrtMemset(nullptr, 32, 0, 32), ACL_ERROR_INVALID_PARAM);
   void* pinned = nullptr;
   ASSERT_EQ(aclrtMallocHost(&pinned, 40), 0);
-  EXPECT_EQ(aclrtMemcpy(pinned, 64, memory, 64, ACL_MEMCPY_DEVICE_TO_HOST), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(pinned, 64, memory, 64, ACL_MEMCPY_DEVICE_TO_HOST),
+            ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("past the end of a block of aclrtMallocHost"));
 }
 

@@ -103,7 +103,8 @@ TEST_F(StreamsTest, SynchronizeEventWaitsForItsRecordOnly) {
   ASSERT_EQ(run(kAddOne, later, later, a_), 0);
   EXPECT_EQ(aclrtSynchronizeEvent(event_), 0);
   EXPECT_EQ(aclDestroyTensor(x), 0) << message();
-  EXPECT_EQ(aclDestroyTensor(later), ACLNN_ERR_PARAM_INVALID) << "nobody waited for what came later";
+  EXPECT_EQ(aclDestroyTensor(later), ACLNN_ERR_PARAM_INVALID)
+      << "nobody waited for what came later";
 }
 
 TEST_F(StreamsTest, ElapsedTimeNeedsEventsThatWereWaitedFor) {

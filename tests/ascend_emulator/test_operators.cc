@@ -8,7 +8,8 @@ namespace ascend_emulator {
 
 namespace {
 
-const OperatorInfo kAddOneInfo{.name = "aclnnTestAddOne", .library = Library::math, .in_place = true};
+const OperatorInfo kAddOneInfo{
+    .name = "aclnnTestAddOne", .library = Library::math, .in_place = true};
 const OperatorInfo kGeneratedInfo{.name = "aclnnTestGenerated",
                                   .library = Library::math,
                                   .since = "9.0",
@@ -38,7 +39,8 @@ void add_one(const View& x, const View& y) {
 }
 
 template <const OperatorInfo& info, uint64_t workspace, int beyond>
-aclnnStatus plan_add_one(const aclTensor* x, aclTensor* y, uint64_t* size, aclOpExecutor** executor) {
+aclnnStatus plan_add_one(const aclTensor* x, aclTensor* y, uint64_t* size,
+                         aclOpExecutor** executor) {
   return plan(info, size, executor, [&](Call& call) {
     const Operand input = call.input("x", x);
     const Operand output = call.output("y", y);
@@ -60,20 +62,24 @@ aclnnStatus plan_copy(const aclTensor* x, aclTensor* y, uint64_t* size, aclOpExe
     const Operand input = call.input("x", x);
     const Operand output = call.output("y", y);
     const uint64_t bytes = input->storage_bytes();
-    call.run([=](Run& run) { std::memcpy(run.view(output).storage, run.view(input).storage, bytes); });
+    call.run(
+        [=](Run& run) { std::memcpy(run.view(output).storage, run.view(input).storage, bytes); });
   });
 }
 
 template <const OperatorInfo& info>
-aclnnStatus launch_any(void* workspace, uint64_t size, aclOpExecutor* executor, aclrtStream stream) {
+aclnnStatus launch_any(void* workspace, uint64_t size, aclOpExecutor* executor,
+                       aclrtStream stream) {
   return launch(info, workspace, size, executor, stream);
 }
 
 }  // namespace
 
 const TestOperator kAddOne{plan_add_one<kAddOneInfo, 96, 0>, launch_any<kAddOneInfo>};
-const TestOperator kGeneratedAddOne{plan_add_one<kGeneratedInfo, 96, 0>, launch_any<kGeneratedInfo>};
-const TestOperator kNoWorkspaceAddOne{plan_add_one<kNoWorkspaceInfo, 0, 0>, launch_any<kNoWorkspaceInfo>};
+const TestOperator kGeneratedAddOne{plan_add_one<kGeneratedInfo, 96, 0>,
+                                    launch_any<kGeneratedInfo>};
+const TestOperator kNoWorkspaceAddOne{plan_add_one<kNoWorkspaceInfo, 0, 0>,
+                                      launch_any<kNoWorkspaceInfo>};
 const TestOperator kWritesBeyond{plan_add_one<kBeyondInfo, 0, 1>, launch_any<kBeyondInfo>};
 const TestOperator kToNz{plan_copy<kToNzInfo>, launch_any<kToNzInfo>};
 const TestOperator kCopy{plan_copy<kCopyInfo>, launch_any<kCopyInfo>};

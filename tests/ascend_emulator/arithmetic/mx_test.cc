@@ -140,7 +140,8 @@ std::vector<uint8_t> mx(const std::vector<float>& values, Element element,
                         MxQuantization quantization, std::vector<uint8_t>* scales) {
   const auto length = static_cast<int64_t>(values.size());
   std::vector<float> stored = values;
-  std::vector<uint16_t> x = halves(element, values);
+  std::vector<uint16_t> x;
+  if (element != Element::kFloat32) x = halves(element, values);
   std::vector<uint8_t> y(static_cast<size_t>(element_bytes(quantization.element, length)), 0xee);
   scales->assign(static_cast<size_t>(2 * blocks_of(blocks_of(length, quantization.block), 2)), 0xee);
   void* data = element == Element::kFloat32 ? static_cast<void*>(stored.data()) : x.data();

@@ -298,6 +298,55 @@ TEST_F(DualLevelMatmulTest, PublicVectorOnAWeightOfFormatCast) {
   EXPECT_THAT(values, testing::Each(arithmetic::float_to_fp16(2026)));
 }
 
+TEST_F(DualLevelMatmulTest, RowsGivenAsFractalsFail) {
+  Specs s = specs(1, 64, 16);
+  aclTensor* x1 = make_with<uint8_t>(s["x1"], std::vector<uint8_t>(32, 0x22));
+  aclTensor* x1_level1 = make_with<uint8_t>(s["x1Level1"], std::vector<uint8_t>(2, 127));
+  aclTensor* x2_level1 = make_with<uint8_t>(s["x2Level1"], std::vector<uint8_t>(32, 127));
+  aclTensor* level0 = make_with<float>(s["x1Level0"], {1});
+  aclTensor* x2_level0 = make_with<float>(s["x2Level0"], std::vector<float>(16, 1));
+  void* out = device_memory(32);
+  const auto run_with = [&](void* weight_memory) {
+    return complete(
+        [&](uint64_t* size, aclOpExecutor** executor) {
+          return aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
+              x1, make_at(s["x2"], weight_memory), level0, x2_level0, x1_level1, x2_level1, nullptr, false,
+              true, 512, 32, make_at(s["out"], out), size, executor);
+        },
+        aclnnDualLevelQuantMatmulWeightNz);
+  };
+  EXPECT_EQ(run_with(cast_weight(16, 64, std::vector<int8_t>(512, 0x22))), 0) << message();
+  EXPECT_THAT(read<uint16_t>(out, 16), testing::Each(0x4280));  // 64
+  make_with<int8_t>({{16, 32}, ACL_INT8}, std::vector<int8_t>(512, 0x22));
+  EXPECT_EQ(run_with(last_memory()), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_THAT(message(), HasSubstr("x2"));
+}
+
+TEST_F(DualLevelMatmulTest, PadsOfTheHostsPermutationAreZero) {
+  set("host_nz", "1");
+  Specs s = specs(1, 64, 3);
+  aclTensor* x1 = make_with<uint8_t>(s["x1"], std::vector<uint8_t>(32, 0x22));
+  aclTensor* x1_level1 = make_with<uint8_t>(s["x1Level1"], std::vector<uint8_t>(2, 127));
+  aclTensor* x2_level1 = make_with<uint8_t>(s["x2Level1"], std::vector<uint8_t>(6, 127));
+  aclTensor* level0 = make_with<float>(s["x1Level0"], {1});
+  aclTensor* x2_level0 = make_with<float>(s["x2Level0"], std::vector<float>(3, 1));
+  std::vector<int8_t> fractals(512, 0);
+  std::fill(fractals.begin(), fractals.begin() + 96, 0x22);
+  for (const bool clean : {true, false}) {
+    fractals[511] = clean ? 0 : 1;
+    aclTensor* x2 = make_with<int8_t>(s["x2"], fractals);
+    EXPECT_EQ(complete(
+                  [&](uint64_t* size, aclOpExecutor** executor) {
+                    return aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
+                        x1, x2, level0, x2_level0, x1_level1, x2_level1, nullptr, false, true, 512, 32,
+                        make_at(s["out"], device_memory(6)), size, executor);
+                  },
+                  aclnnDualLevelQuantMatmulWeightNz),
+              clean ? 0 : ACL_ERROR_RT_AICORE_EXCEPTION);
+  }
+  EXPECT_THAT(message(), HasSubstr("zeros in the pads"));
+}
+
 TEST_F(DualLevelMatmulTest, OtherChipsHaveNoSuchOperator) {
   set("soc", "Ascend910B2");
   // Before the null check.

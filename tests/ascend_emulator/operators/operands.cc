@@ -47,8 +47,9 @@ void Checks::shape(const char* argument, const Operand& operand, const Dims& exp
 }
 
 void Checks::storage(const char* argument, const Operand& operand, const Dims& expected) const {
-  call.require(operand->storage_shape == expected, status, argument, ": expected storage ",
-               to_text(expected), ", got ", to_text(operand->storage_shape));
+  call.require(operand->storage_shape == expected && operand->offset == 0, status, argument,
+               ": expected storage ", to_text(expected), " from its start, got ",
+               to_text(operand->storage_shape), " at ", operand->offset);
 }
 
 void Checks::rank(const char* argument, const Operand& operand, int64_t least, int64_t most) const {
@@ -68,6 +69,8 @@ void Checks::contiguous(const char* argument, const Operand& operand) const {
   if (!operand) return;
   call.require(operand->contiguous(), status, argument, ": expected a contiguous tensor, got strides ",
                to_text(operand->strides), " of shape ", to_text(operand->shape));
+  call.require(bits_per_element(operand->dtype) >= 8 || operand->offset % 2 == 0, status, argument,
+               ": expected fp4 from a whole byte on, got offset ", operand->offset);
 }
 
 void Checks::format(const char* argument, const Operand& operand,

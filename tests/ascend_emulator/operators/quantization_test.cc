@@ -247,5 +247,72 @@ TEST_F(QuantMatmulTest, OnesGiveTheDepth) {
   EXPECT_THAT(read<float>(out, m * n), testing::Each(192.5f));
 }
 
+// The weight goes through FormatCast, as fp8 and as fp4; K and N leave pads.
+TEST_F(QuantMatmulTest, WeightNzGivesWhatRowsGive) {
+  const int64_t m = 2, k = 80, n = 19;
+  for (const aclDataType dtype : {ACL_FLOAT8_E4M3FN, ACL_FLOAT4_E2M1}) {
+    Specs s = specs(m, k, n);
+    s["out"].dtype = ACL_FLOAT;
+    s["x1"].dtype = s["x2"].dtype = dtype;
+    const int64_t c0 = dtype == ACL_FLOAT4_E2M1 ? 64 : 32, per_byte = c0 / 32;
+    std::vector<uint8_t> left(m * k / per_byte), right(n * k / per_byte);
+    for (size_t i = 0; i < left.size(); ++i) left[i] = static_cast<uint8_t>(i * 37 % 0x7f);
+    for (size_t i = 0; i < right.size(); ++i) right[i] = static_cast<uint8_t>(i * 53 % 0x7f);
+    aclTensor* x1 = make_with<uint8_t>(s["x1"], left);
+    aclTensor* x2 = make_with<uint8_t>(s["x2"], right);
+    aclTensor* x1_scale = make_with<uint8_t>(s["x1Scale"], std::vector<uint8_t>(m * 4, 126));
+    aclTensor* x2_scale = make_with<uint8_t>(s["x2Scale"], std::vector<uint8_t>(n * 4, 128));
+    const TensorSpec nz{{n, k}, dtype, ACL_FORMAT_FRACTAL_NZ, {}, {(k + c0 - 1) / c0, 2, 16, c0}};
+    void* fractals = device_memory(static_cast<size_t>(element_count(nz.storage) / per_byte));
+    ASSERT_EQ(complete(
+                  [&](uint64_t* size, aclOpExecutor** executor) {
+                    return aclnnNpuFormatCastGetWorkspaceSize(x2, make_at(nz, fractals), size, executor);
+                  },
+                  aclnnNpuFormatCast),
+              0)
+        << message();
+    const auto multiply = [&](auto* plan_of, Launch launch, aclTensor* weight) {
+      void* out = device_memory(m * n * 4);
+      EXPECT_EQ(complete(
+                    [&](uint64_t* size, aclOpExecutor** executor) {
+                      return plan_of(x1, weight, x1_scale, x2_scale, nullptr, nullptr, nullptr, nullptr, nullptr,
+                                     false, true, group_, make_at(s["out"], out), size, executor);
+                    },
+                    launch),
+                0)
+          << message();
+      return read<float>(out, m * n);
+    };
+    EXPECT_EQ(multiply(aclnnQuantMatmulV5GetWorkspaceSize, aclnnQuantMatmulV5, x2),
+              multiply(aclnnQuantMatmulWeightNzGetWorkspaceSize, aclnnQuantMatmulWeightNz, make_at(nz, fractals)));
+  }
+}
+
+TEST_F(QuantMatmulTest, Fp8WithFp4TakesABiasOfTheOutputsType) {
+  Specs s = specs(4, 64, 16);
+  s["x2"].dtype = ACL_FLOAT4_E2M1;
+  s["bias"] = {{1, 16}, ACL_BF16};
+  EXPECT_EQ(plan(s), 0) << message();
+  s["bias"] = {{16}, ACL_FLOAT};
+  EXPECT_EQ(plan(s), ACLNN_ERR_PARAM_INVALID);
+  Specs odd = specs(4, 68, 16);
+  odd["x2"].dtype = ACL_FLOAT4_E2M1;
+  odd["bias"] = null_tensor();
+  EXPECT_EQ(plan(odd), ACLNN_ERR_PARAM_INVALID);
+  EXPECT_THAT(message(), HasSubstr("multiple of 8"));
+}
+
+// Generated operators compare the workspace's size; hand-written ones fail as kernels do.
+TEST_F(MxQuantTest, WorkspaceBelowTheRequiredSize) {
+  uint64_t size = 0;
+  aclOpExecutor* executor = nullptr;
+  ASSERT_EQ(aclnnDynamicMxQuantGetWorkspaceSize(make("x", base_["x"]), -1, mode_.data(), 36, 32, 0,
+                                                make("y", base_["y"]), make("scale", base_["scale"]), &size,
+                                                &executor),
+            0);
+  ASSERT_GT(size, 0u);
+  EXPECT_EQ(aclnnDynamicMxQuant(device_memory(size), size - 1, executor, nullptr), ACLNN_ERR_PARAM_INVALID);
+}
+
 }  // namespace
 }  // namespace ascend_emulator
