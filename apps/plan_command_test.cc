@@ -70,6 +70,11 @@ TEST_F(PlanCommandTest, AvailableAndDisk) {
   expect_line("peak       7.00 MiB (7340032 bytes), in DenoisingStage (transformer_2)");
   expect_line("available  8.00 MiB (--max-memory): fits, 88 % of it, 1.00 MiB left");
   expect_line("disk       at most 17.0 MiB read, about 2.00 MiB written");
+  fake_engine().plan.is_limit = false;
+  fake_engine().plan.on_device = true;
+  EXPECT_EQ(plan({"a bird"}), 0);
+  expect_line("available  8.00 MiB on the device now: fits, 88 % of it, 1.00 MiB left");
+
   fake_engine().plan.available_bytes.reset();
   EXPECT_EQ(plan({"a bird"}), 0);
   expect_line("available  the system does not tell what is available");

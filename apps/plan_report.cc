@@ -57,7 +57,10 @@ std::string share_text(uint64_t needed, uint64_t available) {
 std::string verdict_text(const RunPlan& plan) {
   if (!plan.available_bytes) return "the system does not tell what is available\n";
   const uint64_t needed = plan.needed_bytes(), available = *plan.available_bytes;
-  return bytes_text(available) + (plan.is_limit ? " (--max-memory)" : " now") + ": " +
+  const char* where = plan.is_limit    ? " (--max-memory)"
+                      : plan.on_device ? " on the device now"
+                                       : " now";
+  return bytes_text(available) + where + ": " +
          (plan.fits ? "fits, " : "does not fit, ") + share_text(needed, available) + ", " +
          (plan.fits ? bytes_text(available - needed) + " left"
                     : bytes_text(needed - available) + " too much") +
@@ -126,6 +129,7 @@ std::string plan_json(const PlannedRun& run) {
   json["written_bytes"] = plan.written_bytes();
   json["available_bytes"] = or_null(plan.available_bytes);
   json["available_is_limit"] = plan.is_limit;
+  json["on_device"] = plan.on_device;
   json["fits"] = plan.fits;
   json["refusal"] = plan.fits ? nlohmann::ordered_json() : nlohmann::ordered_json(plan.refusal);
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -2,7 +2,9 @@
 //
 // Memory here is what has to stay while a stage runs: weights that were quantized or reordered at
 // load, activations, results. Files that are used where they lie (mapped) are listed beside it,
-// since the system may drop and reread their pages. All figures are upper estimates, but for the
+// since the system may drop and reread their pages. On a device with memory of its own it is that
+// memory, to which mapped weights are copied; what the host needs for the video is not planned then.
+// All figures are upper estimates, but for the
 // size of the video file, which depends on what it shows.
 #pragma once
 
@@ -39,9 +41,10 @@ struct StagePlan {
 struct RunPlan {
   std::vector<StagePlan> stages;  // in the order in which they run first
   uint64_t loaded_bytes = 0;      // of the memory, what the engine has taken already
+  bool on_device = false;         // the memory is the device's own, not the machine's
 
-  // EngineOptions::max_memory_bytes, or what the machine has available now; nothing where neither
-  // is known.
+  // EngineOptions::max_memory_bytes, or what the machine (the device) has available now; nothing
+  // where neither is known.
   std::optional<uint64_t> available_bytes;
   bool is_limit = false;  // the former
 

@@ -71,7 +71,7 @@ RunPlan Engine::State::plan(const SamplingParams& params, const GenerateRequest&
                               .trace = !request.trace_path.empty(),
                               .encoding = encoding},
                              params);
-  judge(plan, options.max_memory_bytes, model.has_value());
+  judge(plan, options.max_memory_bytes, model.has_value(), backend->memory());
   return plan;
 }
 

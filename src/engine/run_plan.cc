@@ -62,6 +62,7 @@ class Planner {
         weights_.push_back(
             survey_component(s_.checkpoint, s_.backend, s_.compute, name, s_.weight_cache));
     threads_ = static_cast<uint64_t>(s_.backend.report().threads);
+    on_device_ = s_.backend.memory().has_value();
     decoding_ = decode_footprint(config_of(s_.checkpoint, "vae"), latents(), p_.tiling, s_.compute);
     if (!samples()) return;
     encoding_ = encoding_footprint();
@@ -80,12 +81,18 @@ class Planner {
     add_decoding();
     add_saving();
     plan_.loaded_bytes = weight_bytes();
+    plan_.on_device = on_device_;
     return std::move(plan_);
   }
 
  private:
   static void add(StagePlan& stage, const std::string& what, uint64_t bytes) {
     if (bytes > 0) stage.memory.push_back({what, std::min(bytes, kMostBytes)});
+  }
+
+  // What a device with memory of its own has nothing to do with.
+  void add_of_host(StagePlan& stage, const std::string& what, uint64_t bytes) const {
+    if (!on_device_) add(stage, what, bytes);
   }
 
   // Without latents that only have to be decoded.
@@ -95,7 +102,8 @@ class Planner {
   }
   uint64_t weight_bytes() const {
     uint64_t sum = 0;
-    for (const ComponentWeights& part : weights_) sum += part.layers + part.copies;
+    for (const ComponentWeights& part : weights_)
+      sum += part.layers + part.copies + (on_device_ ? part.mapped : 0);
     return sum;
   }
 
@@ -106,12 +114,16 @@ class Planner {
     made.name = name;
     uint64_t copies = 0;
     for (const ComponentWeights& part : weights_) {
-      add(made, (part.quantized ? "quantized weights of " : "rearranged weights of ") + part.name,
-          part.layers);
+      // A device with memory of its own gets a copy of what else is used where it lies.
+      if (on_device_)
+        add(made, "weights of " + part.name, part.layers + part.mapped);
+      else
+        add(made, (part.quantized ? "quantized weights of " : "rearranged weights of ") + part.name,
+            part.layers);
       copies += part.copies;
     }
     add(made, "reordered kernels and vectors", copies);
-    add(made, "program", kProgram);
+    add_of_host(made, "program", kProgram);
     return made;
   }
 
@@ -139,9 +151,9 @@ class Planner {
   }
 
   void add_results(StagePlan& stage) const {
-    add(stage, "finished videos", times(videos(), clip_bytes()));
-    add(stage, "latents to be saved", saved_latent_bytes());
-    add(stage, "trace", trace_bytes());
+    add_of_host(stage, "finished videos", times(videos(), clip_bytes()));
+    add_of_host(stage, "latents to be saved", saved_latent_bytes());
+    add_of_host(stage, "trace", trace_bytes());
     if (samples())
       add(stage, "encoded prompts",
           embedding_bytes(config_of(s_.checkpoint, "text_encoder"),
@@ -166,7 +178,10 @@ class Planner {
 
   void add_activations(StagePlan& stage, const Footprint& parts) const {
     const uint64_t tensors = device_bytes(parts);
-    for (const FootprintPart& part : parts) add(stage, part.what, part.bytes);
+    for (const FootprintPart& part : parts)
+      if (part.on_device || !on_device_) add(stage, part.what, part.bytes);
+    // Operators of devices combine bf16 tensors in fp32 tensors, and have workspaces.
+    if (on_device_) add(stage, "tensors in fp32", tensors);
     add(stage, "scratch of kernels", scratch_bytes(tensors));
     add(stage, "idle blocks", idle_bytes(tensors));
   }
@@ -177,7 +192,7 @@ class Planner {
     for (const ComponentWeights& part : weights_) {
       working = std::max(working, part.working);
       loading.mapped_bytes = std::max(loading.mapped_bytes, part.mapped);
-      loading.read_bytes += part.read;
+      loading.read_bytes += part.read + (on_device_ ? part.mapped : 0);
       loading.written_bytes += part.cached;
     }
     add(loading, "preparing the largest layer", working);
@@ -205,11 +220,16 @@ class Planner {
                               s_.compute);
   }
 
+  // Weights that are used where they lie; a device has read them while it was loaded.
+  void use_files(StagePlan& stage, const ComponentWeights& part) const {
+    if (!on_device_) stage.mapped_bytes = stage.read_bytes = part.mapped;
+  }
+
   void add_text_encoding() {
     StagePlan encoding = stage("TextEncodingStage");
     add_results(encoding);
     add_activations(encoding, encoding_);
-    encoding.mapped_bytes = encoding.read_bytes = weights_.front().mapped;
+    use_files(encoding, weights_.front());
     plan_.stages.push_back(std::move(encoding));
   }
 
@@ -218,7 +238,7 @@ class Planner {
     if (s_.checkpoint.has_two_experts()) denoising.component = expert.name;
     add_results(denoising);
     add_activations(denoising, parts);
-    denoising.mapped_bytes = denoising.read_bytes = expert.mapped;
+    use_files(denoising, expert);
     plan_.stages.push_back(std::move(denoising));
   }
 
@@ -232,8 +252,8 @@ class Planner {
   // The caller writes files while the engine is still there, with its weights.
   void add_saving() {
     StagePlan saving = stage("SavingStage");
-    add(saving, "finished videos", times(videos(), clip_bytes()));
-    add(saving, "video encoder", media::writing_memory(p_.width, p_.height));
+    add_of_host(saving, "finished videos", times(videos(), clip_bytes()));
+    add_of_host(saving, "video encoder", media::writing_memory(p_.width, p_.height));
     saving.written_bytes = times(videos(), media::typical_file_bytes(p_.width, p_.height,
                                                                      p_.num_frames, s_.encoding)) +
                            saved_latent_bytes() + trace_bytes();
@@ -247,6 +267,7 @@ class Planner {
   Footprint encoding_, decoding_;
   std::vector<Footprint> denoising_;  // one for each expert
   uint64_t threads_ = 1;
+  bool on_device_ = false;
   RunPlan plan_;
 };
 
@@ -265,7 +286,9 @@ std::string parts_text(const StagePlan& stage) {
 std::string refusal_of(const RunPlan& plan) {
   const StagePlan& widest = plan.widest_stage();
   return detail::concat("[engine] memory: expected at most ", gib(*plan.available_bytes),
-                        plan.is_limit ? " (--max-memory)" : " (available now)",
+                        plan.is_limit    ? " (--max-memory)"
+                        : plan.on_device ? " (free on the device now)"
+                                         : " (available now)",
                         ", got a run that needs ", gib(plan.needed_bytes()), " (",
                         plan.needed_bytes(), " bytes) in ", widest.label(), " beside ",
                         gib(widest.mapped_bytes), " of mapped files: ", parts_text(widest),
@@ -293,9 +316,11 @@ RunPlan plan_stages(const PlanSubject& subject, const SamplingParams& params) {
   return Planner(subject, params).plan();
 }
 
-void judge(RunPlan& plan, uint64_t limit, bool loaded) {
+void judge(RunPlan& plan, uint64_t limit, bool loaded, std::optional<DeviceMemory> device) {
   plan.is_limit = limit > 0;
-  plan.available_bytes = limit > 0 ? std::optional(limit) : available_memory();
+  plan.available_bytes = limit > 0 ? std::optional(limit)
+                         : device  ? std::optional(device->free)
+                                   : available_memory();
   if (!loaded) plan.loaded_bytes = 0;
   if (loaded && plan.stages.size() > 1 && plan.stages.front().name == kLoading)
     plan.stages.erase(plan.stages.begin());

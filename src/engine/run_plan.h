@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "backend/backend.h"
 #include "engine/component_weights.h"
 #include "engine/loader.h"
 #include "mxdit/plan.h"
@@ -24,9 +26,10 @@ struct PlanSubject {
 RunPlan plan_stages(const PlanSubject& subject, const SamplingParams& params);
 
 // Sets the rest of the plan: what is available, and whether that is enough. `limit`: bytes that the
-// user allows; 0: what the machine has available, of which weights that are `loaded` already take
-// nothing more.
-void judge(RunPlan& plan, uint64_t limit, bool loaded);
+// user allows; 0: what `device` has free, or without such a device the machine. Weights that are
+// `loaded` already take nothing more of that.
+void judge(RunPlan& plan, uint64_t limit, bool loaded,
+           std::optional<DeviceMemory> device = std::nullopt);
 
 // Error{out_of_memory} with the plan's refusal, or its warning to the log.
 void check_memory(const RunPlan& plan, const LogSink& log);

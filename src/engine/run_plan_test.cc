@@ -48,6 +48,18 @@ TEST(RunPlanTest, RefusesWhatIsNotThere) {
   check_memory(exact, {});
 }
 
+TEST(RunPlanTest, ADeviceOfItsOwnCountsItsOwnMemory) {
+  RunPlan small = plan(kGiB, kBeyondAnyMachine);
+  small.on_device = true;
+  judge(small, 0, false, DeviceMemory{.free = 3 * kGiB, .total = 4 * kGiB});
+  expect_error(ErrorKind::out_of_memory, {"3.00 GiB (free on the device now)"},
+               [&] { check_memory(small, {}); });
+  RunPlan fitting = plan(kGiB, kGiB);
+  judge(fitting, 0, false, DeviceMemory{.free = 3 * kGiB, .total = 4 * kGiB});
+  EXPECT_TRUE(fitting.fits);
+  EXPECT_EQ(fitting.available_bytes, 3 * kGiB);
+}
+
 // A second video on a loaded model: its weights are part of what the machine has given already, but
 // still part of what the user allows in all.
 TEST(RunPlanTest, LoadedWeightsAreNotNeededAgain) {

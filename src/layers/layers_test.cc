@@ -157,6 +157,52 @@ TEST_F(LayersTest, BiasIsRequiredOptionalOrNone) {
               HasSubstr("two.bias"));
 }
 
+// Multiplies, unless the activation is one that its device does not know.
+class FailingMethod final : public LinearMethod {
+ public:
+  struct Layer final : PreparedLinear {
+    int64_t out_features() const noexcept override { return 2; }
+    int64_t in_features() const noexcept override { return 3; }
+    std::string encoding_key() const override { return ""; }
+    std::unique_ptr<EncodedActivation> encode(const Tensor&) const override {
+      return std::make_unique<EncodedActivation>();
+    }
+    Tensor apply(const EncodedActivation&, const Tensor*, Activation act) const override {
+      if (act == Activation::silu) fail(ErrorKind::out_of_memory, "[backend] none left");
+      fail(ErrorKind::bad_input, "[io] another room's");
+    }
+  };
+  std::string name() const override { return "failing"; }
+  std::unique_ptr<PreparedLinear> prepare(Backend&, const LinearSource& source, int64_t,
+                                          int64_t) const override {
+    if (source.layer == "refused") fail(ErrorKind::unsupported, "[backend] no such format");
+    return std::make_unique<Layer>();
+  }
+  LinearInfo describe(const Backend&, const LinearSource&, int64_t, int64_t) const override {
+    return {};
+  }
+};
+class FailingConfig final : public QuantConfig {
+ public:
+  std::string name() const override { return "failing"; }
+  LinearPlan plan(const std::string&, int64_t, int64_t) const override {
+    return {std::make_shared<FailingMethod>(), ""};
+  }
+};
+
+TEST_F(LayersTest, ErrorsOfABackEndNameTheLayer) {
+  const FailingConfig config;
+  ModelSource source = source_;
+  source.quantization = &config;
+  EXPECT_EQ(refusal(ErrorKind::unsupported, [&] { Linear(source, "refused", 2, 3, Bias::none); }),
+            "[backend] no such format (layer refused of " + source.weights->path().string() + ")");
+  const Linear layer(source, "blocks.0.ffn", 2, 3, Bias::none);
+  const Tensor x = Tensor::host(DType::f32, {1, 3});
+  EXPECT_EQ(refusal(ErrorKind::out_of_memory, [&] { layer(x, Activation::silu); }),
+            "[backend] none left (layer blocks.0.ffn)");
+  EXPECT_EQ(refusal(ErrorKind::bad_input, [&] { layer(x); }), "[io] another room's");
+}
+
 TEST_F(LayersTest, ParametersNameFileAndTensor) {
   EXPECT_THAT(refusal(ErrorKind::bad_input, [&] { load_parameter(source_, "one.bias", {3}); }),
               HasSubstr("one.bias"));

@@ -19,6 +19,24 @@ Tensor unflatten_rows(const Tensor& y, const Shape& like) {
   return y.reshape(Shape(std::move(dims)));
 }
 
+namespace {
+
+// A back end that fails does not know whose weight or product it was given: says so behind its
+// message, unless that names the layer already.
+template <typename Work>
+auto naming_layer(const std::string& what, const std::string& scope, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    const std::string_view message = error.what();
+    if (!message.starts_with("[backend]") && !message.starts_with("[quantization] product")) throw;
+    if (message.find(scope) != std::string_view::npos) throw;
+    fail(error.kind(), message, " (", what, ")");
+  }
+}
+
+}  // namespace
+
 Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_features,
                int64_t in_features, Bias bias)
     : scope_(scope) {
@@ -27,17 +45,10 @@ Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_
                         (bias == Bias::optional && source.weights->contains(bias_name));
   const LinearPlan plan = source.quantization->plan(scope, out_features, in_features);
   MXDIT_CHECK(plan.method != nullptr, "[layers] linear ", scope, ": expected a method, got none");
-  try {
-    prepared_ = plan.method->prepare(*source.backend, {source.weights, scope, has_bias},
-                                     out_features, in_features);
-  } catch (const Error& error) {
-    // A back end that refuses a format does not know whose weight it was given.
-    if (error.kind() != ErrorKind::unsupported ||
-        std::string_view(error.what()).find(scope) != std::string_view::npos)
-      throw;
-    fail(ErrorKind::unsupported, error.what(), " (layer ", scope, " of ",
-         source.weights->path().string(), ")");
-  }
+  prepared_ = naming_layer("layer " + scope + " of " + source.weights->path().string(), scope, [&] {
+    return plan.method->prepare(*source.backend, {source.weights, scope, has_bias}, out_features,
+                                in_features);
+  });
   if (source.use != nullptr) source.use->add_layer(scope);
   if (prepared_->replaces_bias()) return;
   if (has_bias) bias_ = load_parameter(source, bias_name, {out_features});
@@ -50,7 +61,9 @@ Tensor Linear::operator()(const Tensor& x, Activation act) const {
 }
 
 Tensor Linear::apply(const EncodedActivation& x, Activation act) const {
-  return prepared_->apply(x, bias_.defined() ? &bias_ : nullptr, act);
+  return naming_layer("layer " + scope_, scope_, [&] {
+    return prepared_->apply(x, bias_.defined() ? &bias_ : nullptr, act);
+  });
 }
 
 }  // namespace mxdit

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ascend/emulator_control.h"
 #include "ascend/equal_bytes.h"
 #include "backend/ascend/ascend_backend.h"
 #include "backend/registry.h"
@@ -23,6 +24,12 @@ namespace mxdit::ascend {
 class AscendTest : public ::testing::Test {
  protected:
   using Compute = std::function<Tensor(Backend&)>;
+
+  // Nothing leaked, and no rule of the emulator was broken unnoticed.
+  void TearDown() override {
+    ascend_.reset();
+    EXPECT_EQ(EmulatorControl().broken_rules(), "");
+  }
 
   // The same bytes, also when the calls are repeated with other memory.
   void expect_exact(const std::string& what, const Compute& compute) {

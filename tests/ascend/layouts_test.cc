@@ -73,9 +73,7 @@ class Environment {
   const char* name_;
 };
 
-TEST(OtherDevices, DualLevelNeedsAnAscend950) {
-  const Environment soc("ASCEND_EMULATOR_SOC", "Ascend910B3");
-  AscendBackend backend(DeviceOptions{});
+void expect_dual_level_refused(AscendBackend& backend) {
   const KernelChoice dual = backend.quantized_kernel(kMxfp4Dual, kMxfp4Dual, 64, 64);
   for (const char* part : {"Ascend 950", "Ascend910B3", "mxfp8"})
     EXPECT_NE(dual.refusal.find(part), std::string::npos) << dual.refusal;
@@ -87,6 +85,17 @@ TEST(OtherDevices, DualLevelNeedsAnAscend950) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::unsupported) << error.what();
   }
+}
+
+TEST(OtherDevices, DualLevelNeedsAnAscend950) {
+  EmulatorControl emulator;
+  emulator.reset();
+  emulator.set("soc", "Ascend910B3");
+  {
+    AscendBackend backend(DeviceOptions{});
+    expect_dual_level_refused(backend);
+  }
+  emulator.reset();
 }
 
 TEST(OtherDevices, ChoiceOfTheLayoutIsRead) {

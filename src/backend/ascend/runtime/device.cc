@@ -110,6 +110,7 @@ void Device::open() {
          " (the devices that this process sees), got ", options_.index);
   check_status(cann, cann.set_device(options_.index), "aclrtSetDevice(", options_.index, ")");
   device_set_ = true;
+  entered = 0;  // the thread has the device's own context now
   check_status(cann, cann.create_context(&context_, options_.index), "aclrtCreateContext");
   enter();
   check_status(cann, cann.create_stream(&stream_), "aclrtCreateStream");
@@ -161,11 +162,11 @@ void Device::close() noexcept {
   if (staging_) staging_->close();
   if (memory_) memory_->close();
   if (stream_ != nullptr) cann.destroy_stream(stream_);
-  if (context_ != nullptr) {
-    cann.destroy_context(context_);
+  if (context_ != nullptr) cann.destroy_context(context_);
+  if (device_set_) {
+    cann.reset_device(options_.index);
     entered = 0;
   }
-  if (device_set_) cann.reset_device(options_.index);
   stream_ = context_ = nullptr;
   device_set_ = false;
   process_.reset();

@@ -34,7 +34,7 @@ void OperatorCalls::run(cann::OperatorId id, std::span<const ArgumentRef> argume
   }
   Prepared prepared = prepare(id, arguments, plan);
   try {
-    retired_.reserve(retired_.size() + 1);
+    if (retired_.size() == retired_.capacity()) retired_.reserve(2 * retired_.size() + 16);
     launch(prepared);
   } catch (...) {
     destroy(prepared);
