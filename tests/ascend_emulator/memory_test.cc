@@ -146,6 +146,18 @@ TEST_F(MemoryTest, AKernelOnFreedMemoryIs507015AtTheNextWait) {
               HasSubstr("aclnnTestNoWorkspace: x: storage [1] of FLOAT lies in freed memory"));
 }
 
+TEST_F(MemoryTest, MemoryFreedWhileAKernelRunsOnItIs507015) {
+  set("start", "eager");
+  void* memory = upload({1});
+  aclTensor* x = tensor(memory, {1});
+  ASSERT_EQ(run(kSlowAddOne, x, tensor(device_memory(4), {1})), 0);
+  wait_for_slow_kernel();
+  EXPECT_EQ(aclrtFree(memory), 0);
+  end_slow_kernel();
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_THAT(message(), HasSubstr("memory was freed before the kernel ended"));
+}
+
 TEST_F(MemoryTest, AFailureStaysUntilTheDeviceIsReset) {
   aclrtStream other = nullptr;
   ASSERT_EQ(aclrtCreateStream(&other), 0);
@@ -184,6 +196,7 @@ TEST_F(MemoryTest, TheKindOfACopyMustBeTrue) {
   char host[64] = {};
   EXPECT_EQ(aclrtMemcpy(host, 4, memory, 4, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_EQ(aclrtMemcpy(host, 4, memory, 4, ACL_MEMCPY_HOST_TO_HOST), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(host, 4, host + 8, 4, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_EQ(aclrtMemcpy(memory, 4, host, 4, ACL_MEMCPY_DEVICE_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("src lies on the other side than kind says"));
 }

@@ -202,6 +202,16 @@ TEST_F(NzTest, NzOfAnotherGeometryFails) {
   EXPECT_THAT(failure(), HasSubstr("x: the bytes are not FRACTAL_NZ of storage [1,1,16,32]"));
 }
 
+TEST_F(NzTest, NzOfAnotherC0Fails) {
+  void* memory = written_nz();
+  const int64_t shape[] = {16, 16};
+  const int64_t storage[] = {2, 1, 16, 8};
+  aclTensor* other = aclCreateTensor(shape, 2, ACL_BF16, nullptr, 0, ACL_FORMAT_FRACTAL_NZ_C0_8,
+                                     storage, 4, memory);
+  ASSERT_EQ(run(kCopy, other, nd(device_memory(512))), 0);
+  EXPECT_THAT(failure(), HasSubstr("x: the bytes are not FRACTAL_NZ of storage [2,1,16,8]"));
+}
+
 TEST_F(NzTest, OnlyFormatCastWritesNz) {
   EXPECT_THAT(error_of(kCopy, nd(upload(Values(128, 0))), nz(device_memory(512))),
               HasSubstr("y: only NpuFormatCast writes FRACTAL_NZ"));

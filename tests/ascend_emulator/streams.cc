@@ -111,7 +111,7 @@ bool Uses::pending() const {
 }
 
 Place submit(Stream& stream, Task task) {
-  const Place place{stream.shared_from_this(), ++stream.submitted};
+  Place place{stream.shared_from_this(), ++stream.submitted};
   if (task.waits_for && task.waits_for->place.stream != place.stream) {
     stream.dependencies.push_back({place.position, task.waits_for->place});
     learn(stream, *task.waits_for);

@@ -1,5 +1,6 @@
 // Queues: what has not been waited for has not happened.
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "ascend_emulator/emulator_fixture.h"
@@ -42,10 +43,11 @@ TEST_F(StreamsTest, SynchronousFillDoesNotWaitForStreams) {
 
 TEST_F(StreamsTest, DelayedStartShowsAMissingSynchronization) {
   set("start", "delayed");
-  set("delay", "200000");
+  set("delay", "1000000");  // at least a quarter of it
   void* memory = upload({1, 2});
   aclTensor* x = tensor(memory, {2});
   ASSERT_EQ(run(kAddOne, x, x, a_), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(download(memory, 2), (Values{1, 2}));
   EXPECT_EQ(aclrtSynchronizeStream(a_), 0);
   EXPECT_EQ(download(memory, 2), (Values{2, 3}));

@@ -1,6 +1,7 @@
 #include "ascend_emulator/test_operators.h"
 
 #include <cstring>
+#include <semaphore>
 
 #include "ascend_emulator/operator.h"
 
@@ -19,9 +20,13 @@ const OperatorInfo kGeneratedInfo{.name = "aclnnTestGenerated",
                                   .repeatable = false};
 const OperatorInfo kNoWorkspaceInfo{.name = "aclnnTestNoWorkspace", .library = Library::math};
 const OperatorInfo kBeyondInfo{.name = "aclnnTestBeyond", .library = Library::math};
+const OperatorInfo kSlowInfo{.name = "aclnnTestSlow", .library = Library::math};
 const OperatorInfo kToNzInfo{.name = "aclnnTestToNz", .library = Library::math, .writes_nz = true};
 const OperatorInfo kCopyInfo{.name = "aclnnTestCopy", .library = Library::math};
 const Registration registered(kAddOneInfo);
+
+std::binary_semaphore slow_runs{0};
+std::binary_semaphore slow_may_end{0};
 
 // Counts on beyond the last element.
 float& element(const View& view, int64_t number) {
@@ -50,6 +55,10 @@ aclnnStatus plan_add_one(const aclTensor* x, aclTensor* y, uint64_t* size,
                  to_text(input->shape), ", got ", to_text(output->shape));
     call.workspace(workspace);
     call.run([=](Run& run) {
+      if (&info == &kSlowInfo) {
+        slow_runs.release();
+        slow_may_end.acquire();
+      }
       add_one(run.view(input), run.view(output));
       if (beyond > 0) element(run.view(output), output->elements() - 1 + beyond) = 5;
     });
@@ -75,11 +84,19 @@ aclnnStatus launch_any(void* workspace, uint64_t size, aclOpExecutor* executor,
 
 }  // namespace
 
+void wait_for_slow_kernel() {
+  slow_runs.acquire();
+}
+void end_slow_kernel() {
+  slow_may_end.release();
+}
+
 const TestOperator kAddOne{plan_add_one<kAddOneInfo, 96, 0>, launch_any<kAddOneInfo>};
 const TestOperator kGeneratedAddOne{plan_add_one<kGeneratedInfo, 96, 0>,
                                     launch_any<kGeneratedInfo>};
 const TestOperator kNoWorkspaceAddOne{plan_add_one<kNoWorkspaceInfo, 0, 0>,
                                       launch_any<kNoWorkspaceInfo>};
+const TestOperator kSlowAddOne{plan_add_one<kSlowInfo, 0, 0>, launch_any<kSlowInfo>};
 const TestOperator kWritesBeyond{plan_add_one<kBeyondInfo, 0, 1>, launch_any<kBeyondInfo>};
 const TestOperator kToNz{plan_copy<kToNzInfo>, launch_any<kToNzInfo>};
 const TestOperator kCopy{plan_copy<kCopyInfo>, launch_any<kCopyInfo>};

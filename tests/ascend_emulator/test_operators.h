@@ -19,6 +19,12 @@ extern const TestOperator kAddOne;
 extern const TestOperator kGeneratedAddOne;
 // The same without workspace and not in place.
 extern const TestOperator kNoWorkspaceAddOne;
+// As kNoWorkspaceAddOne, and does not end before the test says so. aclnnTestSlow.
+extern const TestOperator kSlowAddOne;
+// Waits until a kernel of kSlowAddOne runs.
+void wait_for_slow_kernel();
+// Lets it end.
+void end_slow_kernel();
 // Writes one element beyond y's last as well.
 extern const TestOperator kWritesBeyond;
 // Copies bytes, and y becomes FRACTAL_NZ if that is its format.

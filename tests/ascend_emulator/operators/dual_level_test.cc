@@ -1,5 +1,5 @@
-// The dual-level pair through the C interface: the public vectors, and the table of arguments in which
-// each is wrong alone.
+// The dual-level pair through the C interface: the public vectors, and the table of arguments in
+// which each is wrong alone.
 #include <bit>
 
 #include "ascend_emulator/arithmetic/element.h"
@@ -41,20 +41,40 @@ TEST_F(DualLevelQuantTest, EachArgumentIsChecked) {
        {"x fp32", {{"x", {{128, 512}, ACL_FLOAT}}}, ACLNN_ERR_PARAM_INVALID, "x: expected dtype"},
        {"y E5M2", {{"y", {{128, 512}, ACL_FLOAT8_E5M2}}}, ACLNN_ERR_PARAM_INVALID, "yOut"},
        {"level0 bf16", {{"level0", {{128, 1}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "level0Scale"},
-       {"level1 uint8", {{"level1", {{128, 8, 2}, ACL_UINT8}}}, ACLNN_ERR_PARAM_INVALID, "level1Scale"},
-       {"smooth of another type", {{"smooth", {{512}, ACL_FLOAT16}}}, ACLNN_ERR_PARAM_INVALID, "smooth"},
-       {"x NCHW", {{"x", {{128, 512}, ACL_BF16, ACL_FORMAT_NCHW}}}, ACLNN_ERR_PARAM_INVALID, "format"},
+       {"level1 uint8",
+        {{"level1", {{128, 8, 2}, ACL_UINT8}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "level1Scale"},
+       {"smooth of another type",
+        {{"smooth", {{512}, ACL_FLOAT16}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "smooth"},
+       {"x NCHW",
+        {{"x", {{128, 512}, ACL_BF16, ACL_FORMAT_NCHW}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "format"},
        {"level0 [128, 2]", {{"level0", {{128, 2}}}}, kTiling, "level0Scale"},
-       {"level1 [128, 16, 2]", {{"level1", {{128, 16, 2}, ACL_FLOAT8_E8M0}}}, kTiling, "level1Scale"},
+       {"level1 [128, 16, 2]",
+        {{"level1", {{128, 16, 2}, ACL_FLOAT8_E8M0}}},
+        kTiling,
+        "level1Scale"},
        {"level1 without pairs", {{"level1", {{128, 16}, ACL_FLOAT8_E8M0}}}, kTiling, "level1Scale"},
        {"y of another shape", {{"y", {{128, 256}, ACL_FLOAT4_E2M1}}}, kTiling, "yOut"},
        {"smooth too short", {{"smooth", {{256}, ACL_BF16}}}, kTiling, "smooth"},
        {"smooth 2-D", {{"smooth", {{1, 512}, ACL_BF16}}}, kTiling, "smooth"},
-       {"smooth strided", {{"smooth", {{512}, ACL_BF16, ACL_FORMAT_ND, {2}, {1024}}}}, kTiling, "smooth"},
-       {"K odd", {{"x", {{128, 511}, ACL_BF16}}, {"y", {{128, 511}, ACL_FLOAT4_E2M1}}}, kTiling, "even"},
+       {"smooth strided",
+        {{"smooth", {{512}, ACL_BF16, ACL_FORMAT_ND, {2}, {1024}}}},
+        kTiling,
+        "smooth"},
+       {"K odd",
+        {{"x", {{128, 511}, ACL_BF16}}, {"y", {{128, 511}, ACL_FLOAT4_E2M1}}},
+        kTiling,
+        "even"},
        {"x 8-D", {{"x", {{1, 1, 1, 1, 1, 1, 128, 512}, ACL_BF16}}}, kTiling, "rank"},
        {"x empty", {{"x", {{0, 512}, ACL_BF16, ACL_FORMAT_ND, {}, {512}}}}, kTiling, "x"},
-       {"level0 strided", {{"level0", {{128, 1}, ACL_FLOAT, ACL_FORMAT_ND, {2, 1}, {256}}}}, kTiling,
+       {"level0 strided",
+        {{"level0", {{128, 1}, ACL_FLOAT, ACL_FORMAT_ND, {2, 1}, {256}}}},
+        kTiling,
         "level0Scale"}},
       [&](const Specs& specs) { return plan(specs); });
 }
@@ -89,8 +109,8 @@ TEST_F(DualLevelQuantTest, PublicVector) {
                 [&](uint64_t* size, aclOpExecutor** executor) {
                   const aclnnStatus status = aclnnDynamicDualLevelMxQuantGetWorkspaceSize(
                       x, nullptr, mode_.data(), 512, 32, make_at({{1, 512}, ACL_FLOAT4_E2M1}, y),
-                      make_at({{1, 1}}, level0), make_at({{1, 8, 2}, ACL_FLOAT8_E8M0}, level1), size,
-                      executor);
+                      make_at({{1, 1}}, level0), make_at({{1, 8, 2}, ACL_FLOAT8_E8M0}, level1),
+                      size, executor);
                   EXPECT_GT(*size, 0u);
                   return status;
                 },
@@ -112,8 +132,8 @@ TEST_F(DualLevelQuantTest, StridedRowsAreRead) {
                 [&](uint64_t* size, aclOpExecutor** executor) {
                   return aclnnDynamicDualLevelMxQuantGetWorkspaceSize(
                       x, nullptr, mode_.data(), 512, 32, make_at({{2, 64}, ACL_FLOAT4_E2M1}, y),
-                      make_at({{2, 1}}, level0), make_at({{2, 1, 2}, ACL_FLOAT8_E8M0}, level1), size,
-                      executor);
+                      make_at({{2, 1}}, level0), make_at({{2, 1, 2}, ACL_FLOAT8_E8M0}, level1),
+                      size, executor);
                 },
                 aclnnDynamicDualLevelMxQuant),
             0)
@@ -125,7 +145,8 @@ TEST_F(DualLevelQuantTest, StridedRowsAreRead) {
 class DualLevelMatmulTest : public OperatorTest {
  protected:
   static TensorSpec weight(int64_t n, int64_t k) {
-    return {{n, k / 2}, ACL_INT8, ACL_FORMAT_FRACTAL_NZ, {}, {(k + 63) / 64, (n + 15) / 16, 16, 32}};
+    return {
+        {n, k / 2}, ACL_INT8, ACL_FORMAT_FRACTAL_NZ, {}, {(k + 63) / 64, (n + 15) / 16, 16, 32}};
   }
   static Specs specs(int64_t m, int64_t k, int64_t n) {
     const int64_t groups = (k + 511) / 512, pairs = (k + 63) / 64;
@@ -150,8 +171,8 @@ class DualLevelMatmulTest : public OperatorTest {
           make("x1", s.at("x1")), make("x2", s.at("x2")), make("x1Level0", s.at("x1Level0")),
           make("x2Level0", s.at("x2Level0")), make("x1Level1", s.at("x1Level1")),
           make("x2Level1", s.at("x2Level1")), make("bias", s.at("bias")), attributes.transpose_x1,
-          attributes.transpose_x2, attributes.level0, attributes.level1, make("out", s.at("out")), size,
-          executor);
+          attributes.transpose_x2, attributes.level0, attributes.level1, make("out", s.at("out")),
+          size, executor);
     });
   }
 
@@ -179,27 +200,52 @@ TEST_F(DualLevelMatmulTest, EachArgumentIsChecked) {
   without["bias"] = null_tensor();
   EXPECT_EQ(plan(without), 0) << message();
   const aclFormat nchw = ACL_FORMAT_NCHW, nd = ACL_FORMAT_ND;
-  const TensorSpec fp4_weight{{n, k}, ACL_FLOAT4_E2M1, ACL_FORMAT_FRACTAL_NZ, {},
-                              {pairs, n / 16, 16, 64}};
+  const TensorSpec fp4_weight{
+      {n, k}, ACL_FLOAT4_E2M1, ACL_FORMAT_FRACTAL_NZ, {}, {pairs, n / 16, 16, 64}};
   expect_refused(
       "aclnnDualLevelQuantMatmulWeightNz", base,
       {{"x1 dtype", {{"x1", {{m, k}, ACL_INT8}}}, ACLNN_ERR_PARAM_INVALID, "x1: expected dtype"},
        {"x2 fp4", {{"x2", fp4_weight}}, ACLNN_ERR_PARAM_INVALID, "x2: expected dtype INT8"},
-       {"x1Level0 dtype", {{"x1Level0", {{m, groups}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "x1Level0"},
-       {"x2Level0 dtype", {{"x2Level0", {{groups, n}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "x2Level0"},
-       {"x1Level1 dtype", {{"x1Level1", {{m, pairs, 2}, ACL_UINT8}}}, ACLNN_ERR_PARAM_INVALID, "x1Level1"},
-       {"x2Level1 dtype", {{"x2Level1", {{n, pairs, 2}, ACL_UINT8}}}, ACLNN_ERR_PARAM_INVALID, "x2Level1"},
+       {"x1Level0 dtype",
+        {{"x1Level0", {{m, groups}, ACL_BF16}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1Level0"},
+       {"x2Level0 dtype",
+        {{"x2Level0", {{groups, n}, ACL_BF16}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level0"},
+       {"x1Level1 dtype",
+        {{"x1Level1", {{m, pairs, 2}, ACL_UINT8}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1Level1"},
+       {"x2Level1 dtype",
+        {{"x2Level1", {{n, pairs, 2}, ACL_UINT8}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level1"},
        {"bias dtype", {{"bias", {{n}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
        {"out fp32", {{"out", {{m, n}, ACL_FLOAT}}}, ACLNN_ERR_PARAM_INVALID, "out"},
        {"x1 NCHW", {{"x1", {{m, k}, ACL_FLOAT4_E2M1, nchw}}}, ACLNN_ERR_PARAM_INVALID, "x1"},
-       {"x1Level0 NCHW", {{"x1Level0", {{m, groups}, ACL_FLOAT, nchw}}}, ACLNN_ERR_PARAM_INVALID, "x1Level0"},
-       {"x2Level0 NCHW", {{"x2Level0", {{groups, n}, ACL_FLOAT, nchw}}}, ACLNN_ERR_PARAM_INVALID, "x2Level0"},
-       {"x1Level1 NCHW", {{"x1Level1", {{m, pairs, 2}, ACL_FLOAT8_E8M0, nchw}}}, ACLNN_ERR_PARAM_INVALID,
+       {"x1Level0 NCHW",
+        {{"x1Level0", {{m, groups}, ACL_FLOAT, nchw}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1Level0"},
+       {"x2Level0 NCHW",
+        {{"x2Level0", {{groups, n}, ACL_FLOAT, nchw}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level0"},
+       {"x1Level1 NCHW",
+        {{"x1Level1", {{m, pairs, 2}, ACL_FLOAT8_E8M0, nchw}}},
+        ACLNN_ERR_PARAM_INVALID,
         "x1Level1"},
-       {"x2Level1 NCHW", {{"x2Level1", {{n, pairs, 2}, ACL_FLOAT8_E8M0, nchw}}}, ACLNN_ERR_PARAM_INVALID,
+       {"x2Level1 NCHW",
+        {{"x2Level1", {{n, pairs, 2}, ACL_FLOAT8_E8M0, nchw}}},
+        ACLNN_ERR_PARAM_INVALID,
         "x2Level1"},
        {"bias NCHW", {{"bias", {{n}, ACL_FLOAT, nchw}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
-       {"x2 ND", {{"x2", {{n, k / 2}, ACL_INT8}}}, ACLNN_ERR_PARAM_INVALID, "x2: expected format FRACTAL_NZ"},
+       {"x2 ND",
+        {{"x2", {{n, k / 2}, ACL_INT8}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2: expected format FRACTAL_NZ"},
        {"x1 1-D", {{"x1", {{k}, ACL_FLOAT4_E2M1}}}, ACLNN_ERR_PARAM_INVALID, "x1: expected a rank"},
        {"x2 3-D",
         {{"x2", {{1, n, k / 2}, ACL_INT8, ACL_FORMAT_FRACTAL_NZ, {}, {pairs, n / 16, 16, 32}}}},
@@ -217,20 +263,38 @@ TEST_F(DualLevelMatmulTest, EachArgumentIsChecked) {
         "x1: expected dims of at least 1"},
        {"out M", {{"out", {{2, n}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "out"},
        {"out N", {{"out", {{m, n - 16}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "out"},
-       {"out strided", {{"out", {{m, n}, ACL_BF16, nd, {n * 2, 2}, {n * 2}}}}, ACLNN_ERR_PARAM_INVALID, "out"},
-       {"x1 strided", {{"x1", {{m, k}, ACL_FLOAT4_E2M1, nd, {k * 2, 2}, {k * 2}}}}, ACLNN_ERR_PARAM_INVALID,
+       {"out strided",
+        {{"out", {{m, n}, ACL_BF16, nd, {n * 2, 2}, {n * 2}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "out"},
+       {"x1 strided",
+        {{"x1", {{m, k}, ACL_FLOAT4_E2M1, nd, {k * 2, 2}, {k * 2}}}},
+        ACLNN_ERR_PARAM_INVALID,
         "x1: expected a contiguous"},
-       {"x1Level0 strided", {{"x1Level0", {{m, groups}, ACL_FLOAT, nd, {groups * 2, 2}, {groups * 2}}}},
-        ACLNN_ERR_PARAM_INVALID, "x1Level0"},
-       {"x2Level0 transposed", {{"x2Level0", {{groups, n}, ACL_FLOAT, nd, {1, groups}, {n, groups}}}},
-        ACLNN_ERR_PARAM_INVALID, "x2Level0"},
+       {"x1Level0 strided",
+        {{"x1Level0", {{m, groups}, ACL_FLOAT, nd, {groups * 2, 2}, {groups * 2}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1Level0"},
+       {"x2Level0 transposed",
+        {{"x2Level0", {{groups, n}, ACL_FLOAT, nd, {1, groups}, {n, groups}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level0"},
        {"x1Level1 strided",
         {{"x1Level1", {{m, pairs, 2}, ACL_FLOAT8_E8M0, nd, {pairs * 4, 4, 2}, {pairs * 4}}}},
-        ACLNN_ERR_PARAM_INVALID, "x1Level1"},
-       {"bias strided", {{"bias", {{n}, ACL_FLOAT, nd, {2}, {2 * n}}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
-       {"x2Level0 not transposed", {{"x2Level0", {{n, groups}}}}, ACLNN_ERR_PARAM_INVALID, "x2Level0"},
-       {"x2Level1 of another K", {{"x2Level1", {{n, pairs - 1, 2}, ACL_FLOAT8_E8M0}}},
-        ACLNN_ERR_PARAM_INVALID, "x2Level1"},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1Level1"},
+       {"bias strided",
+        {{"bias", {{n}, ACL_FLOAT, nd, {2}, {2 * n}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "bias"},
+       {"x2Level0 not transposed",
+        {{"x2Level0", {{n, groups}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level0"},
+       {"x2Level1 of another K",
+        {{"x2Level1", {{n, pairs - 1, 2}, ACL_FLOAT8_E8M0}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2Level1"},
        {"x2 storage not in fractals",
         {{"x2", {{n, k / 2}, ACL_INT8, ACL_FORMAT_FRACTAL_NZ, {}, {n, k / 2}}}},
         ACLNN_ERR_PARAM_INVALID,
@@ -288,8 +352,9 @@ TEST_F(DualLevelMatmulTest, PublicVectorOnAWeightOfFormatCast) {
   ASSERT_EQ(complete(
                 [&](uint64_t* bytes, aclOpExecutor** executor) {
                   return aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
-                      x1, make_at(s["x2"], weight_memory), x1_level0, x2_level0, x1_level1, x2_level1, bias,
-                      false, true, 512, 32, make_at(s["out"], out), bytes, executor);
+                      x1, make_at(s["x2"], weight_memory), x1_level0, x2_level0, x1_level1,
+                      x2_level1, bias, false, true, 512, 32, make_at(s["out"], out), bytes,
+                      executor);
                 },
                 aclnnDualLevelQuantMatmulWeightNz),
             0)
@@ -310,8 +375,8 @@ TEST_F(DualLevelMatmulTest, RowsGivenAsFractalsFail) {
     return complete(
         [&](uint64_t* size, aclOpExecutor** executor) {
           return aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
-              x1, make_at(s["x2"], weight_memory), level0, x2_level0, x1_level1, x2_level1, nullptr, false,
-              true, 512, 32, make_at(s["out"], out), size, executor);
+              x1, make_at(s["x2"], weight_memory), level0, x2_level0, x1_level1, x2_level1, nullptr,
+              false, true, 512, 32, make_at(s["out"], out), size, executor);
         },
         aclnnDualLevelQuantMatmulWeightNz);
   };
@@ -338,8 +403,8 @@ TEST_F(DualLevelMatmulTest, PadsOfTheHostsPermutationAreZero) {
     EXPECT_EQ(complete(
                   [&](uint64_t* size, aclOpExecutor** executor) {
                     return aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
-                        x1, x2, level0, x2_level0, x1_level1, x2_level1, nullptr, false, true, 512, 32,
-                        make_at(s["out"], device_memory(6)), size, executor);
+                        x1, x2, level0, x2_level0, x1_level1, x2_level1, nullptr, false, true, 512,
+                        32, make_at(s["out"], device_memory(6)), size, executor);
                   },
                   aclnnDualLevelQuantMatmulWeightNz),
               clean ? 0 : ACL_ERROR_RT_AICORE_EXCEPTION);
@@ -350,9 +415,9 @@ TEST_F(DualLevelMatmulTest, PadsOfTheHostsPermutationAreZero) {
 TEST_F(DualLevelMatmulTest, OtherChipsHaveNoSuchOperator) {
   set("soc", "Ascend910B2");
   // Before the null check.
-  EXPECT_EQ(aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(nullptr, nullptr, nullptr, nullptr, nullptr,
-                                                              nullptr, nullptr, false, true, 512, 32,
-                                                              nullptr, nullptr, nullptr),
+  EXPECT_EQ(aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
+                nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, false, true, 512, 32,
+                nullptr, nullptr, nullptr),
             ACLNN_ERR_RUNTIME_ERROR);
 }
 

@@ -20,14 +20,22 @@ TEST_F(ElementwiseTest, AddAndSubCheckTheirArguments) {
       {"self null", {{"self", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "self"},
       {"other null", {{"other", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "other"},
       {"out null", {{"out", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "out"},
-      {"self int32", {{"self", {{4, 6}, ACL_INT32}}}, ACLNN_ERR_PARAM_INVALID, "self: expected dtype"},
-      {"mixed types", {{"other", {{6}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "other: expected dtype FLOAT"},
+      {"self int32",
+       {{"self", {{4, 6}, ACL_INT32}}},
+       ACLNN_ERR_PARAM_INVALID,
+       "self: expected dtype"},
+      {"mixed types",
+       {{"other", {{6}, ACL_BF16}}},
+       ACLNN_ERR_PARAM_INVALID,
+       "other: expected dtype FLOAT"},
       {"out bf16", {{"out", {{4, 6}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "out"},
       {"no broadcast", {{"other", {{4}}}}, ACLNN_ERR_PARAM_INVALID, "other"},
       {"out shape", {{"out", {{6, 4}}}}, ACLNN_ERR_PARAM_INVALID, "out"},
       {"9-D", {{"self", {{1, 1, 1, 1, 1, 1, 1, 4, 6}}}}, ACLNN_ERR_PARAM_INVALID, "rank"},
-      {"NZ", {{"self", kNz}, {"other", {{32}, ACL_FLOAT16}}, {"out", {{16, 32}, ACL_FLOAT16}}},
-       ACLNN_ERR_PARAM_INVALID, "FRACTAL_NZ"}};
+      {"NZ",
+       {{"self", kNz}, {"other", {{32}, ACL_FLOAT16}}, {"out", {{16, 32}, ACL_FLOAT16}}},
+       ACLNN_ERR_PARAM_INVALID,
+       "FRACTAL_NZ"}};
   const auto with = [&](auto* function) {
     return [this, function, one](const Specs& s) {
       return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
@@ -49,8 +57,8 @@ TEST_F(ElementwiseTest, AddAndSubCheckTheirArguments) {
 
 TEST_F(ElementwiseTest, AlphaIsNoOptionalArgument) {
   const auto plan = [&](uint64_t* size, aclOpExecutor** executor) {
-    return aclnnAddGetWorkspaceSize(make("self", base_["self"]), make("other", base_["other"]), nullptr,
-                                    make("out", base_["out"]), size, executor);
+    return aclnnAddGetWorkspaceSize(make("self", base_["self"]), make("other", base_["other"]),
+                                    nullptr, make("out", base_["out"]), size, executor);
   };
   EXPECT_EQ(plan_only(plan), ACLNN_ERR_PARAM_NULLPTR);
   EXPECT_THAT(message(), HasSubstr("alpha"));
@@ -61,8 +69,8 @@ TEST_F(ElementwiseTest, ScalarOperators) {
   void* out = device_memory(12);
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
-                  return aclnnAddsGetWorkspaceSize(x, scalar(10.0), scalar(2.0f), make_at({{3}}, out), size,
-                                                   executor);
+                  return aclnnAddsGetWorkspaceSize(x, scalar(10.0), scalar(2.0f),
+                                                   make_at({{3}}, out), size, executor);
                 },
                 aclnnAdds),
             0)
@@ -70,13 +78,15 @@ TEST_F(ElementwiseTest, ScalarOperators) {
   EXPECT_THAT(read<float>(out, 3), ElementsAre(21, 22, 23));
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
-                  return aclnnMulsGetWorkspaceSize(x, scalar(-2.0f), make_at({{3}}, out), size, executor);
+                  return aclnnMulsGetWorkspaceSize(x, scalar(-2.0f), make_at({{3}}, out), size,
+                                                   executor);
                 },
                 aclnnMuls),
             0)
       << message();
   EXPECT_THAT(read<float>(out, 3), ElementsAre(-2, -4, -6));
-  const auto refused = [&](const aclScalar* other, const aclScalar* alpha, const TensorSpec& target) {
+  const auto refused = [&](const aclScalar* other, const aclScalar* alpha,
+                           const TensorSpec& target) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
       return aclnnAddsGetWorkspaceSize(x, other, alpha, make("out", target), size, executor);
     });
@@ -90,7 +100,8 @@ TEST_F(ElementwiseTest, ScalarOperators) {
 TEST_F(ElementwiseTest, BroadcastsIntoAStridedOutput) {
   aclTensor* x = make_with<float>({{2, 1}}, {1, 2});
   aclTensor* y = make_with<float>({{3}}, {10, 20, 30});
-  aclTensor* z = make_with<float>({{2, 3}, ACL_FLOAT, ACL_FORMAT_ND, {1, 2}, {6}}, std::vector<float>(6, 0));
+  aclTensor* z =
+      make_with<float>({{2, 3}, ACL_FLOAT, ACL_FORMAT_ND, {1, 2}, {6}}, std::vector<float>(6, 0));
   void* out = last_memory();
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
@@ -107,29 +118,35 @@ TEST_F(ElementwiseTest, CastChecksItsArguments) {
   const auto to = [&](aclDataType dtype) {
     return [this, dtype](const Specs& s) {
       return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-        return aclnnCastGetWorkspaceSize(make("self", s.at("self")), dtype, make("out", s.at("out")), size,
-                                         executor);
+        return aclnnCastGetWorkspaceSize(make("self", s.at("self")), dtype,
+                                         make("out", s.at("out")), size, executor);
       });
     };
   };
   expect_refused(
       "aclnnCast", base,
       {{"self null", {{"self", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "self"},
-       {"dtype differs from out's", {{"out", {{4, 6}, ACL_FLOAT16}}}, ACLNN_ERR_PARAM_INVALID, "out"},
+       {"dtype differs from out's",
+        {{"out", {{4, 6}, ACL_FLOAT16}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "out"},
        {"shape", {{"out", {{6, 4}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "out"},
        {"E8M0", {{"self", {{4, 6}, ACL_FLOAT8_E8M0}}}, ACLNN_ERR_PARAM_INVALID, "self"},
        {"HIF8", {{"self", {{4, 6}, ACL_HIFLOAT8}}}, ACLNN_ERR_PARAM_INVALID, "self"},
        {"NZ", {{"self", kNz}, {"out", {{16, 32}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "self"}},
       to(ACL_BF16));
   const Specs fp4{{"self", {{4, 6}, ACL_FLOAT8_E4M3FN}}, {"out", {{4, 6}, ACL_FLOAT4_E2M1}}};
-  expect_refused(
-      "aclnnCast", fp4,
-      {{"strided", {{"self", {{4, 6}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_ND, {1, 4}, {24}}}},
-        ACLNN_ERR_PARAM_INVALID, "contiguous"},
-       {"odd", {{"self", {{4, 5}, ACL_BF16}}, {"out", {{4, 5}, ACL_FLOAT4_E2M1}}}, ACLNN_ERR_PARAM_INVALID,
-        "even"},
-       {"from int32", {{"self", {{4, 6}, ACL_INT32}}}, ACLNN_ERR_PARAM_INVALID, "self"}},
-      to(ACL_FLOAT4_E2M1));
+  expect_refused("aclnnCast", fp4,
+                 {{"strided",
+                   {{"self", {{4, 6}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_ND, {1, 4}, {24}}}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "contiguous"},
+                  {"odd",
+                   {{"self", {{4, 5}, ACL_BF16}}, {"out", {{4, 5}, ACL_FLOAT4_E2M1}}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "even"},
+                  {"from int32", {{"self", {{4, 6}, ACL_INT32}}}, ACLNN_ERR_PARAM_INVALID, "self"}},
+                 to(ACL_FLOAT4_E2M1));
 }
 
 TEST_F(ElementwiseTest, CastPacksFp4) {
@@ -137,8 +154,8 @@ TEST_F(ElementwiseTest, CastPacksFp4) {
   void* out = device_memory(2);
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
-                  return aclnnCastGetWorkspaceSize(x, ACL_FLOAT4_E2M1, make_at({{1, 4}, ACL_FLOAT4_E2M1}, out),
-                                                   size, executor);
+                  return aclnnCastGetWorkspaceSize(
+                      x, ACL_FLOAT4_E2M1, make_at({{1, 4}, ACL_FLOAT4_E2M1}, out), size, executor);
                 },
                 aclnnCast),
             0)
@@ -151,7 +168,8 @@ class MovementTest : public OperatorTest {};
 TEST_F(MovementTest, PermuteChecksItsAxes) {
   const auto permute = [&](const TensorSpec& self, const Dims& axes, const TensorSpec& out) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnPermuteGetWorkspaceSize(make("self", self), ints(axes), make("out", out), size, executor);
+      return aclnnPermuteGetWorkspaceSize(make("self", self), ints(axes), make("out", out), size,
+                                          executor);
     });
   };
   EXPECT_EQ(permute({{2, 3, 4}}, {2, 0, 1}, {{4, 2, 3}}), 0) << message();
@@ -162,16 +180,19 @@ TEST_F(MovementTest, PermuteChecksItsAxes) {
   EXPECT_EQ(permute({{2, 3, 4}}, {3, 0, 1}, {{4, 2, 3}}), ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(permute({{2, 3, 4}}, {2, 0, 1}, {{2, 3, 4}}), ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(permute({{2, 3, 4}}, {2, 0, 1}, {{4, 2, 3}, ACL_BF16}), ACLNN_ERR_PARAM_INVALID);
-  EXPECT_EQ(permute({{2, 4}, ACL_FLOAT4_E2M1}, {1, 0}, {{4, 2}, ACL_FLOAT4_E2M1}), ACLNN_ERR_PARAM_INVALID);
+  EXPECT_EQ(permute({{2, 4}, ACL_FLOAT4_E2M1}, {1, 0}, {{4, 2}, ACL_FLOAT4_E2M1}),
+            ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(permute(null_tensor(), {0}, {{1}}), ACLNN_ERR_PARAM_NULLPTR);
   const auto no_axes = [&](uint64_t* size, aclOpExecutor** executor) {
-    return aclnnPermuteGetWorkspaceSize(make("self", {{2}}), nullptr, make("out", {{2}}), size, executor);
+    return aclnnPermuteGetWorkspaceSize(make("self", {{2}}), nullptr, make("out", {{2}}), size,
+                                        executor);
   };
   EXPECT_EQ(plan_only(no_axes), ACLNN_ERR_PARAM_NULLPTR);
 }
 
 TEST_F(MovementTest, CatJoinsAndChecks) {
-  aclTensor* parts[] = {make_with<float>({{2, 1}}, {1, 2}), make_with<float>({{2, 2}}, {3, 4, 5, 6})};
+  aclTensor* parts[] = {make_with<float>({{2, 1}}, {1, 2}),
+                        make_with<float>({{2, 2}}, {3, 4, 5, 6})};
   aclTensorList* list = aclCreateTensorList(parts, 2);
   void* out = device_memory(24);
   const auto cat = [&](int64_t axis, const TensorSpec& target) {
@@ -189,7 +210,8 @@ TEST_F(MovementTest, CatJoinsAndChecks) {
 }
 
 TEST_F(MovementTest, InplaceCopyConvertsNothing) {
-  aclTensor* target = make_with<float>({{2, 2}, ACL_FLOAT, ACL_FORMAT_ND, {3, 1}, {6}}, std::vector<float>(6, 9));
+  aclTensor* target =
+      make_with<float>({{2, 2}, ACL_FLOAT, ACL_FORMAT_ND, {3, 1}, {6}}, std::vector<float>(6, 9));
   void* memory = last_memory();
   aclTensor* source = make_with<float>({{2}}, {1, 2});
   const auto copy = [&](aclTensor* self, aclTensor* src) {
@@ -212,7 +234,8 @@ TEST_F(MovementTest, ConstantPadNd) {
   void* out = device_memory(16);
   const auto pad = [&](const Dims& pads, const aclScalar* value, const TensorSpec& target) {
     return [&, pads, value, target](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnConstantPadNdGetWorkspaceSize(x, ints(pads), value, make_at(target, out), size, executor);
+      return aclnnConstantPadNdGetWorkspaceSize(x, ints(pads), value, make_at(target, out), size,
+                                                executor);
     };
   };
   ASSERT_EQ(complete(pad({1, 1, 0, 1}, scalar(0.5f), {{2, 4}, ACL_BF16}), aclnnConstantPadNd), 0)

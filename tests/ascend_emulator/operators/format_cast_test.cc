@@ -1,5 +1,5 @@
-// FormatCast through the C interface: sizes, refusals, bytes of the worked examples, and NZ bytes that
-// a caller gives to operators of rows.
+// FormatCast through the C interface: sizes, refusals, bytes of the worked examples, and NZ bytes
+// that a caller gives to operators of rows.
 #include <memory>
 
 #include "ascend_emulator/operators/operator_fixture.h"
@@ -21,16 +21,16 @@ class FormatCastTest : public OperatorTest {
     int64_t* shape = nullptr;
     uint64_t rank = 0;
     Answer answer{};
-    answer.status = aclnnNpuFormatCastCalculateSizeAndFormat(make("src", src), format, additional, &shape,
-                                                             &rank, &answer.format);
+    answer.status = aclnnNpuFormatCastCalculateSizeAndFormat(make("src", src), format, additional,
+                                                             &shape, &rank, &answer.format);
     const std::unique_ptr<int64_t[]> owned(shape);
     if (shape) answer.shape.assign(shape, shape + rank);
     return answer;
   }
   aclnnStatus plan(const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnNpuFormatCastGetWorkspaceSize(make("src", s.at("src")), make("dst", s.at("dst")), size,
-                                                executor);
+      return aclnnNpuFormatCastGetWorkspaceSize(make("src", s.at("src")), make("dst", s.at("dst")),
+                                                size, executor);
     });
   }
   static TensorSpec nz(const Dims& shape, aclDataType dtype, const Dims& storage) {
@@ -57,7 +57,8 @@ TEST_F(FormatCastTest, CalculateRefuses) {
   EXPECT_EQ(calculate({{48, 128}, ACL_FLOAT}, 29).status, ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(calculate({{48, 128}, ACL_INT8}, 2).status, ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(calculate({{48, 128}, ACL_INT8}, 51).status, ACLNN_ERR_PARAM_INVALID);
-  EXPECT_EQ(calculate({{48, 128}, ACL_FLOAT4_E2M1}, 29, ACL_FLOAT8_E4M3FN).status, ACLNN_ERR_PARAM_INVALID);
+  EXPECT_EQ(calculate({{48, 128}, ACL_FLOAT4_E2M1}, 29, ACL_FLOAT8_E4M3FN).status,
+            ACLNN_ERR_PARAM_INVALID);
   EXPECT_THAT(message(), HasSubstr("additionalDtype"));
   EXPECT_EQ(calculate({{128}, ACL_INT8}, 29).status, ACLNN_ERR_PARAM_INVALID);
   EXPECT_EQ(calculate({{1, 1, 1, 1, 1, 2, 128}, ACL_INT8}, 29).status, ACLNN_ERR_PARAM_INVALID);
@@ -66,23 +67,30 @@ TEST_F(FormatCastTest, CalculateRefuses) {
   EXPECT_EQ(calculate({{1, 128}, ACL_INT8}, 29).status, 0);
   EXPECT_EQ(calculate({{48, 128}, ACL_INT8, ACL_FORMAT_ND, {1, 48}, {6144}}, 29).status,
             ACLNN_ERR_PARAM_INVALID);
-  EXPECT_EQ(calculate({{2, 3, 4, 5, 6}, ACL_BF16, ACL_FORMAT_NDHWC}, 29).status, ACLNN_ERR_PARAM_INVALID);
+  EXPECT_EQ(calculate({{2, 3, 4, 5, 6}, ACL_BF16, ACL_FORMAT_NDHWC}, 29).status,
+            ACLNN_ERR_PARAM_INVALID);
 }
 
 TEST_F(FormatCastTest, EachArgumentIsChecked) {
-  const Specs base{{"src", {{48, 128}, ACL_INT8}}, {"dst", nz({48, 128}, ACL_INT8, {4, 3, 16, 32})}};
-  expect_refused(
-      "aclnnNpuFormatCast", base,
-      {{"src null", {{"src", null_tensor()}}, ACLNN_ERR_INNER_NULLPTR, "src"},
-       {"dst null", {{"dst", null_tensor()}}, ACLNN_ERR_INNER_NULLPTR, "dst"},
-       {"dst ND", {{"dst", {{48, 128}, ACL_INT8}}}, ACLNN_ERR_PARAM_INVALID, "format"},
-       {"dst dtype", {{"dst", nz({48, 128}, ACL_FLOAT8_E4M3FN, {4, 3, 16, 32})}}, ACLNN_ERR_PARAM_INVALID,
-        "dst"},
-       {"dst view is the storage", {{"dst", nz({4, 3, 16, 32}, ACL_INT8, {4, 3, 16, 32})}},
-        ACLNN_ERR_PARAM_INVALID, "dst: expected shape"},
-       {"dst without pads", {{"dst", nz({48, 128}, ACL_INT8, {48, 128})}}, ACLNN_ERR_PARAM_INVALID,
-        "dst: expected storage [4,3,16,32]"}},
-      [&](const Specs& s) { return plan(s); });
+  const Specs base{{"src", {{48, 128}, ACL_INT8}},
+                   {"dst", nz({48, 128}, ACL_INT8, {4, 3, 16, 32})}};
+  expect_refused("aclnnNpuFormatCast", base,
+                 {{"src null", {{"src", null_tensor()}}, ACLNN_ERR_INNER_NULLPTR, "src"},
+                  {"dst null", {{"dst", null_tensor()}}, ACLNN_ERR_INNER_NULLPTR, "dst"},
+                  {"dst ND", {{"dst", {{48, 128}, ACL_INT8}}}, ACLNN_ERR_PARAM_INVALID, "format"},
+                  {"dst dtype",
+                   {{"dst", nz({48, 128}, ACL_FLOAT8_E4M3FN, {4, 3, 16, 32})}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "dst"},
+                  {"dst view is the storage",
+                   {{"dst", nz({4, 3, 16, 32}, ACL_INT8, {4, 3, 16, 32})}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "dst: expected shape"},
+                  {"dst without pads",
+                   {{"dst", nz({48, 128}, ACL_INT8, {48, 128})}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "dst: expected storage [4,3,16,32]"}},
+                 [&](const Specs& s) { return plan(s); });
 }
 
 TEST_F(FormatCastTest, BytesOfTheWorkedExampleAndBack) {

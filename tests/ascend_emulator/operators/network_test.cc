@@ -15,14 +15,14 @@ constexpr aclnnStatus kTiling = ACLNN_ERR_INNER_TILING_ERROR;
 class NormTest : public OperatorTest {};
 
 TEST_F(NormTest, LayerNormIsChecked) {
-  const Specs base{{"x", {{4, 6}, ACL_BF16}}, {"w", {{6}}},          {"b", {{6}}},
+  const Specs base{{"x", {{4, 6}, ACL_BF16}},   {"w", {{6}}},       {"b", {{6}}},
                    {"out", {{4, 6}, ACL_BF16}}, {"mean", {{4, 1}}}, {"rstd", {{4, 1}}}};
   const auto plan = [&](const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
       return aclnnLayerNormGetWorkspaceSize(make("x", s.at("x")), ints({6}), make("w", s.at("w")),
                                             make("b", s.at("b")), 1e-6, make("out", s.at("out")),
-                                            make("mean", s.at("mean")), make("rstd", s.at("rstd")), size,
-                                            executor);
+                                            make("mean", s.at("mean")), make("rstd", s.at("rstd")),
+                                            size, executor);
     });
   };
   expect_refused("aclnnLayerNorm", base,
@@ -44,7 +44,8 @@ TEST_F(NormTest, LayerNormIsChecked) {
 }
 
 TEST_F(NormTest, RmsNormNeedsItsStatistics) {
-  const Specs base{{"x", {{4, 6}, ACL_BF16}}, {"gamma", {{6}}}, {"y", {{4, 6}, ACL_BF16}}, {"rstd", {{4, 1}}}};
+  const Specs base{
+      {"x", {{4, 6}, ACL_BF16}}, {"gamma", {{6}}}, {"y", {{4, 6}, ACL_BF16}}, {"rstd", {{4, 1}}}};
   expect_refused("aclnnRmsNorm", base,
                  {{"rstd null", {{"rstd", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "rstd"},
                   {"rstd bf16", {{"rstd", {{4, 1}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "rstd"},
@@ -55,9 +56,9 @@ TEST_F(NormTest, RmsNormNeedsItsStatistics) {
                   {"y dtype", {{"y", {{4, 6}}}}, ACLNN_ERR_PARAM_INVALID, "out"}},
                  [&](const Specs& s) {
                    return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-                     return aclnnRmsNormGetWorkspaceSize(make("x", s.at("x")), make("gamma", s.at("gamma")), 1e-6,
-                                                         make("y", s.at("y")), make("rstd", s.at("rstd")), size,
-                                                         executor);
+                     return aclnnRmsNormGetWorkspaceSize(
+                         make("x", s.at("x")), make("gamma", s.at("gamma")), 1e-6,
+                         make("y", s.at("y")), make("rstd", s.at("rstd")), size, executor);
                    });
                  });
 }
@@ -68,7 +69,8 @@ TEST_F(NormTest, LayerNormRuns) {
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
                   return aclnnLayerNormGetWorkspaceSize(x, ints({2}), nullptr, nullptr, 0,
-                                                        make_at({{1, 2}}, out), nullptr, nullptr, size, executor);
+                                                        make_at({{1, 2}}, out), nullptr, nullptr,
+                                                        size, executor);
                 },
                 aclnnLayerNorm),
             0)
@@ -84,25 +86,27 @@ TEST_F(NormTest, ActivationsAreChecked) {
       {"int8", {{"self", {{4, 6}, ACL_INT8}}}},
       {"out dtype", {{"out", {{4, 6}}}}},
       {"out shape", {{"out", {{6, 4}, ACL_BF16}}}},
-      {"NZ", {{"self", {{16, 16}, ACL_BF16, ACL_FORMAT_FRACTAL_NZ, {}, {1, 1, 16, 16}}},
-              {"out", {{16, 16}, ACL_BF16}}}}};
+      {"NZ",
+       {{"self", {{16, 16}, ACL_BF16, ACL_FORMAT_FRACTAL_NZ, {}, {1, 1, 16, 16}}},
+        {"out", {{16, 16}, ACL_BF16}}}}};
   expect_refused("aclnnSilu", base, cases, [&](const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnSiluGetWorkspaceSize(make("self", s.at("self")), make("out", s.at("out")), size, executor);
+      return aclnnSiluGetWorkspaceSize(make("self", s.at("self")), make("out", s.at("out")), size,
+                                       executor);
     });
   });
   int64_t number = 1;
   const auto gelu = [&](const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnGeluV2GetWorkspaceSize(make("self", s.at("self")), number, make("out", s.at("out")), size,
-                                         executor);
+      return aclnnGeluV2GetWorkspaceSize(make("self", s.at("self")), number,
+                                         make("out", s.at("out")), size, executor);
     });
   };
   expect_refused("aclnnGeluV2", base, cases, gelu);
   const auto softmax = [&](const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnSoftmaxGetWorkspaceSize(make("self", s.at("self")), number, make("out", s.at("out")), size,
-                                          executor);
+      return aclnnSoftmaxGetWorkspaceSize(make("self", s.at("self")), number,
+                                          make("out", s.at("out")), size, executor);
     });
   };
   expect_refused("aclnnSoftmax", base, cases, softmax);
@@ -113,10 +117,10 @@ TEST_F(NormTest, ActivationsAreChecked) {
 
 class AttentionTest : public OperatorTest {
  protected:
-  Specs base_{{"q", {{1, 5, 2, 8}, ACL_BF16}},  {"k", {{1, 7, 2, 8}, ACL_BF16}},
-              {"v", {{1, 7, 2, 8}, ACL_BF16}},  {"pse", null_tensor()},
-              {"mask", null_tensor()},          {"max", {{1, 2, 5, 8}}},
-              {"sum", {{1, 2, 5, 8}}},          {"out", {{1, 5, 2, 8}, ACL_BF16}}};
+  Specs base_{{"q", {{1, 5, 2, 8}, ACL_BF16}}, {"k", {{1, 7, 2, 8}, ACL_BF16}},
+              {"v", {{1, 7, 2, 8}, ACL_BF16}}, {"pse", null_tensor()},
+              {"mask", null_tensor()},         {"max", {{1, 2, 5, 8}}},
+              {"sum", {{1, 2, 5, 8}}},         {"out", {{1, 5, 2, 8}, ACL_BF16}}};
   std::string layout_ = "BSND";
   double keep_ = 1;
   int64_t tokens_ = 2147483647, heads_ = 2, sparse_ = 0, pse_type_ = 1;
@@ -125,10 +129,10 @@ class AttentionTest : public OperatorTest {
   aclnnStatus phase1(const std::function<aclTensor*(const char*)>& tensor, uint64_t* size,
                      aclOpExecutor** executor) {
     return aclnnFlashAttentionScoreV4GetWorkspaceSize(
-        tensor("q"), tensor("k"), tensor("v"), tensor("pse"), nullptr, nullptr, tensor("mask"), nullptr,
-        nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, lengths_, nullptr, nullptr, nullptr, 0.5, keep_,
-        tokens_, tokens_, heads_, layout_.data(), 0, sparse_, 0, pse_type_, nullptr, 0, 0, tensor("max"),
-        tensor("sum"), nullptr, tensor("out"), size, executor);
+        tensor("q"), tensor("k"), tensor("v"), tensor("pse"), nullptr, nullptr, tensor("mask"),
+        nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, lengths_, nullptr, nullptr,
+        nullptr, 0.5, keep_, tokens_, tokens_, heads_, layout_.data(), 0, sparse_, 0, pse_type_,
+        nullptr, 0, 0, tensor("max"), tensor("sum"), nullptr, tensor("out"), size, executor);
   }
   aclnnStatus plan(const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
@@ -151,7 +155,9 @@ TEST_F(AttentionTest, EachArgumentIsChecked) {
        {"k batch", {{"k", {{2, 7, 2, 8}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "key"},
        {"v shape", {{"v", {{1, 6, 2, 8}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "value"},
        {"D too large",
-        {{"q", {{1, 5, 2, 770}, ACL_BF16}}, {"k", {{1, 7, 2, 770}, ACL_BF16}}, {"v", {{1, 7, 2, 770}, ACL_BF16}}},
+        {{"q", {{1, 5, 2, 770}, ACL_BF16}},
+         {"k", {{1, 7, 2, 770}, ACL_BF16}},
+         {"v", {{1, 7, 2, 770}, ACL_BF16}}},
         ACLNN_ERR_PARAM_INVALID,
         "query"},
        {"max shape", {{"max", {{1, 2, 5}}}}, ACLNN_ERR_PARAM_INVALID, "softmaxMax"},
@@ -192,19 +198,25 @@ TEST_F(AttentionTest, AllLayoutsGiveTheSame) {
   for (const auto& [layout, shapes] : layouts) {
     layout_ = layout;
     void *out = device_memory(16), *maximum = device_memory(64), *sum = device_memory(64);
-    std::map<std::string, aclTensor*> tensors{
-        {"q", make_with<float>({shapes.first}, q)}, {"k", make_with<float>({shapes.second}, k)},
-        {"v", make_with<float>({shapes.second}, v)}, {"pse", nullptr}, {"mask", nullptr},
-        {"max", make_at({{1, 2, 1, 8}}, maximum)}, {"sum", make_at({{1, 2, 1, 8}}, sum)},
-        {"out", make_at({shapes.first}, out)}};
+    std::map<std::string, aclTensor*> tensors{{"q", make_with<float>({shapes.first}, q)},
+                                              {"k", make_with<float>({shapes.second}, k)},
+                                              {"v", make_with<float>({shapes.second}, v)},
+                                              {"pse", nullptr},
+                                              {"mask", nullptr},
+                                              {"max", make_at({{1, 2, 1, 8}}, maximum)},
+                                              {"sum", make_at({{1, 2, 1, 8}}, sum)},
+                                              {"out", make_at({shapes.first}, out)}};
     ASSERT_EQ(complete(
                   [&](uint64_t* size, aclOpExecutor** executor) {
-                    return phase1([&](const char* name) { return tensors.at(name); }, size, executor);
+                    return phase1([&](const char* name) { return tensors.at(name); }, size,
+                                  executor);
                   },
                   aclnnFlashAttentionScoreV4),
               0)
         << layout << message();
-    EXPECT_THAT(read<float>(out, 4), ElementsAre(mixed(1, 5), mixed(2, 6), mixed(3, 7), mixed(4, 8))) << layout;
+    EXPECT_THAT(read<float>(out, 4),
+                ElementsAre(mixed(1, 5), mixed(2, 6), mixed(3, 7), mixed(4, 8)))
+        << layout;
     EXPECT_THAT(read<float>(maximum, 16), Each(0.5f));
   }
 }
@@ -212,14 +224,16 @@ TEST_F(AttentionTest, AllLayoutsGiveTheSame) {
 class RotaryTest : public OperatorTest {};
 
 TEST_F(RotaryTest, EachArgumentIsChecked) {
-  const Specs base{{"x", {{1, 5, 2, 8}, ACL_BF16}}, {"cos", {{1, 5, 1, 8}, ACL_BF16}},
-                   {"sin", {{1, 5, 1, 8}, ACL_BF16}}, {"out", {{1, 5, 2, 8}, ACL_BF16}}};
+  const Specs base{{"x", {{1, 5, 2, 8}, ACL_BF16}},
+                   {"cos", {{1, 5, 1, 8}, ACL_BF16}},
+                   {"sin", {{1, 5, 1, 8}, ACL_BF16}},
+                   {"out", {{1, 5, 2, 8}, ACL_BF16}}};
   int64_t mode = 1;
   const auto plan = [&](const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnRotaryPositionEmbeddingGetWorkspaceSize(make("x", s.at("x")), make("cos", s.at("cos")),
-                                                          make("sin", s.at("sin")), mode, make("out", s.at("out")),
-                                                          size, executor);
+      return aclnnRotaryPositionEmbeddingGetWorkspaceSize(
+          make("x", s.at("x")), make("cos", s.at("cos")), make("sin", s.at("sin")), mode,
+          make("out", s.at("out")), size, executor);
     });
   };
   expect_refused("aclnnRotaryPositionEmbedding", base,
@@ -230,7 +244,9 @@ TEST_F(RotaryTest, EachArgumentIsChecked) {
                   {"cos half", {{"cos", {{1, 5, 1, 4}, ACL_BF16}}}, kTiling, "cos"},
                   {"sin shape", {{"sin", {{1, 1, 1, 8}, ACL_BF16}}}, kTiling, "sin"},
                   {"D odd",
-                   {{"x", {{1, 5, 2, 7}, ACL_BF16}}, {"out", {{1, 5, 2, 7}, ACL_BF16}}}, kTiling, "x"},
+                   {{"x", {{1, 5, 2, 7}, ACL_BF16}}, {"out", {{1, 5, 2, 7}, ACL_BF16}}},
+                   kTiling,
+                   "x"},
                   {"x 2-D", {{"x", {{5, 8}, ACL_BF16}}}, kTiling, "x"},
                   {"out shape", {{"out", {{1, 5, 8, 2}, ACL_BF16}}}, kTiling, "out"}},
                  plan);
@@ -252,10 +268,10 @@ class ConvolutionTest : public OperatorTest {
 
   aclnnStatus plan(const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnConvolutionGetWorkspaceSize(make("input", s.at("input")), make("weight", s.at("weight")),
-                                              make("bias", s.at("bias")), ints(stride_), ints(padding_),
-                                              ints(dilation_), transposed_, ints({0, 0, 0}), groups_,
-                                              make("out", s.at("out")), cube_, size, executor);
+      return aclnnConvolutionGetWorkspaceSize(
+          make("input", s.at("input")), make("weight", s.at("weight")), make("bias", s.at("bias")),
+          ints(stride_), ints(padding_), ints(dilation_), transposed_, ints({0, 0, 0}), groups_,
+          make("out", s.at("out")), cube_, size, executor);
     });
   }
 };
@@ -264,18 +280,32 @@ TEST_F(ConvolutionTest, EachArgumentIsChecked) {
   expect_refused(
       "aclnnConvolution", base_,
       {{"input null", {{"input", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "input"},
-       {"input ND", {{"input", {{1, 4, 3, 8, 8}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "input: expected format NCDHW"},
+       {"input ND",
+        {{"input", {{1, 4, 3, 8, 8}, ACL_BF16}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "input: expected format NCDHW"},
        {"weight ND", {{"weight", {{6, 4, 3, 3, 3}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "weight"},
        {"out ND", {{"out", {{1, 6, 1, 8, 8}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "output"},
-       {"2-D", {{"input", {{1, 4, 8, 8}, ACL_BF16, ACL_FORMAT_NCHW}}}, ACLNN_ERR_PARAM_INVALID, "input"},
+       {"2-D",
+        {{"input", {{1, 4, 8, 8}, ACL_BF16, ACL_FORMAT_NCHW}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "input"},
        {"4 dims called NCDHW", {{"input", volume({4, 3, 8, 8})}}, ACLNN_ERR_PARAM_INVALID, "input"},
-       {"weight fp32", {{"weight", {{6, 4, 3, 3, 3}, ACL_FLOAT, ACL_FORMAT_NCDHW}}}, ACLNN_ERR_PARAM_INVALID,
+       {"weight fp32",
+        {{"weight", {{6, 4, 3, 3, 3}, ACL_FLOAT, ACL_FORMAT_NCDHW}}},
+        ACLNN_ERR_PARAM_INVALID,
         "weight"},
        {"bias fp16", {{"bias", {{6}, ACL_FLOAT16}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
        {"bias shape", {{"bias", {{4}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
        {"channels", {{"weight", volume({6, 2, 3, 3, 3})}}, ACLNN_ERR_PARAM_INVALID, "weight"},
-       {"kernel too long", {{"weight", volume({6, 4, 4, 3, 3})}}, ACLNN_ERR_PARAM_INVALID, "weight"},
-       {"out shape", {{"out", volume({1, 6, 3, 8, 8})}}, ACLNN_ERR_PARAM_INVALID, "output: expected shape [1,6,1,8,8]"}},
+       {"kernel too long",
+        {{"weight", volume({6, 4, 4, 3, 3})}},
+        ACLNN_ERR_PARAM_INVALID,
+        "weight"},
+       {"out shape",
+        {{"out", volume({1, 6, 3, 8, 8})}},
+        ACLNN_ERR_PARAM_INVALID,
+        "output: expected shape [1,6,1,8,8]"}},
       [&](const Specs& s) { return plan(s); });
 }
 
@@ -307,7 +337,8 @@ TEST_F(ConvolutionTest, SumsTheNeighbourhood) {
                 [&](uint64_t* size, aclOpExecutor** executor) {
                   return aclnnConvolutionGetWorkspaceSize(
                       x, w, b, ints({1, 1, 1}), ints({0, 0, 1}), ints({1, 1, 1}), false, nullptr, 1,
-                      make_at({{1, 1, 1, 1, 3}, ACL_FLOAT, ACL_FORMAT_NCDHW}, out), 0, size, executor);
+                      make_at({{1, 1, 1, 1, 3}, ACL_FLOAT, ACL_FORMAT_NCDHW}, out), 0, size,
+                      executor);
                 },
                 aclnnConvolution),
             0)

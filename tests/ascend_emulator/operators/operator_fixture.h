@@ -24,7 +24,9 @@ struct TensorSpec {
 };
 using Specs = std::map<std::string, TensorSpec>;
 
-inline TensorSpec null_tensor() { return {.shape = {}, .null = true}; }
+inline TensorSpec null_tensor() {
+  return {.shape = {}, .null = true};
+}
 
 // One way to be wrong: the arguments that are replaced, and what is said.
 struct WrongArgument {
@@ -43,7 +45,8 @@ class OperatorTest : public EmulatorTest {
   aclTensor* make(const std::string& name, const TensorSpec& spec) {
     if (spec.null) return nullptr;
     const Dims& storage = spec.storage.empty() ? spec.shape : spec.storage;
-    return make_at(spec, memory_of(name, (element_count(storage) * bits_per_element(spec.dtype) + 7) / 8));
+    return make_at(
+        spec, memory_of(name, (element_count(storage) * bits_per_element(spec.dtype) + 7) / 8));
   }
 
   static aclTensor* make_at(const TensorSpec& spec, void* memory) {
@@ -97,12 +100,16 @@ class OperatorTest : public EmulatorTest {
     return aclrtSynchronizeStream(nullptr);
   }
 
-  static aclIntArray* ints(const Dims& values) { return aclCreateIntArray(values.data(), values.size()); }
+  static aclIntArray* ints(const Dims& values) {
+    return aclCreateIntArray(values.data(), values.size());
+  }
   static aclScalar* scalar(float value) { return aclCreateScalar(&value, ACL_FLOAT); }
   static aclScalar* scalar(double value) { return aclCreateScalar(&value, ACL_DOUBLE); }
 
-  // The base call is right; each change alone is refused with its status, naming operator and argument.
-  void expect_refused(const char* operation, const Specs& base, const std::vector<WrongArgument>& cases,
+  // The base call is right; each change alone is refused with its status, naming operator and
+  // argument.
+  void expect_refused(const char* operation, const Specs& base,
+                      const std::vector<WrongArgument>& cases,
                       const std::function<aclnnStatus(const Specs&)>& plan) {
     ASSERT_EQ(plan(base), 0) << message();
     for (const WrongArgument& wrong : cases) {

@@ -19,8 +19,8 @@ class MxQuantTest : public OperatorTest {
 
   aclnnStatus plan(const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return aclnnDynamicMxQuantGetWorkspaceSize(make("x", s.at("x")), axis_, mode_.data(), dst_type_,
-                                                 block_, alg_, make("y", s.at("y")),
+      return aclnnDynamicMxQuantGetWorkspaceSize(make("x", s.at("x")), axis_, mode_.data(),
+                                                 dst_type_, block_, alg_, make("y", s.at("y")),
                                                  make("scale", s.at("scale")), size, executor);
     });
   }
@@ -45,9 +45,14 @@ TEST_F(MxQuantTest, EachArgumentIsChecked) {
        {"y of another type than dstType", {{"y", {{4, 96}, ACL_FLOAT8_E5M2}}}, kTiling, "yOut"},
        {"y shape", {{"y", {{4, 64}, ACL_FLOAT8_E4M3FN}}}, kTiling, "yOut"},
        {"scale shape", {{"scale", {{4, 3}, ACL_FLOAT8_E8M0}}}, kTiling, "mxscaleOut"},
-       {"y strided", {{"y", {{4, 96}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_ND, {192, 2}, {768}}}}, kTiling, "yOut"},
-       {"x NZ", {{"x", {{4, 96}, ACL_BF16, ACL_FORMAT_FRACTAL_NZ, {}, {6, 1, 16, 16}}}},
-        ACLNN_ERR_PARAM_INVALID, "format"}},
+       {"y strided",
+        {{"y", {{4, 96}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_ND, {192, 2}, {768}}}},
+        kTiling,
+        "yOut"},
+       {"x NZ",
+        {{"x", {{4, 96}, ACL_BF16, ACL_FORMAT_FRACTAL_NZ, {}, {6, 1, 16, 16}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "format"}},
       [&](const Specs& specs) { return plan(specs); });
 }
 
@@ -76,7 +81,8 @@ TEST_F(MxQuantTest, AttributesAreChecked) {
 }
 
 TEST_F(MxQuantTest, Fp4NeedsAnEvenLengthAndFp32WholeBlocks) {
-  Specs s{{"x", {{4, 33}, ACL_BF16}}, {"y", {{4, 33}, ACL_FLOAT4_E2M1}},
+  Specs s{{"x", {{4, 33}, ACL_BF16}},
+          {"y", {{4, 33}, ACL_FLOAT4_E2M1}},
           {"scale", {{4, 1, 2}, ACL_FLOAT8_E8M0}}};
   dst_type_ = ACL_FLOAT4_E2M1;
   EXPECT_EQ(plan(s), kTiling);
@@ -92,7 +98,8 @@ TEST_F(MxQuantTest, Fp4NeedsAnEvenLengthAndFp32WholeBlocks) {
 
 TEST_F(MxQuantTest, PublicVectorOfBothRules) {
   for (const int64_t alg : {0, 1}) {
-    aclTensor* x = make_with<uint16_t>({{1, 4}, ACL_BF16}, std::vector<uint16_t>{0, 16640, 17024, 17408});
+    aclTensor* x =
+        make_with<uint16_t>({{1, 4}, ACL_BF16}, std::vector<uint16_t>{0, 16640, 17024, 17408});
     void *y = device_memory(4), *scale = device_memory(2);
     ASSERT_EQ(complete(
                   [&](uint64_t* size, aclOpExecutor** executor) {
@@ -136,14 +143,17 @@ class QuantMatmulTest : public OperatorTest {
   int64_t group_ = 4295032864;
 
   aclnnStatus plan(const Specs& s) { return plan_with(aclnnQuantMatmulV5GetWorkspaceSize, s); }
-  aclnnStatus plan_nz(const Specs& s) { return plan_with(aclnnQuantMatmulWeightNzGetWorkspaceSize, s); }
+  aclnnStatus plan_nz(const Specs& s) {
+    return plan_with(aclnnQuantMatmulWeightNzGetWorkspaceSize, s);
+  }
 
  private:
   aclnnStatus plan_with(decltype(aclnnQuantMatmulV5GetWorkspaceSize)* function, const Specs& s) {
     return plan_only([&](uint64_t* size, aclOpExecutor** executor) {
-      return function(make("x1", s.at("x1")), make("x2", s.at("x2")), make("x1Scale", s.at("x1Scale")),
-                      make("x2Scale", s.at("x2Scale")), make("other", s.at("other")), nullptr, nullptr,
-                      nullptr, make("bias", s.at("bias")), transpose_x1_, transpose_x2_, group_,
+      return function(make("x1", s.at("x1")), make("x2", s.at("x2")),
+                      make("x1Scale", s.at("x1Scale")), make("x2Scale", s.at("x2Scale")),
+                      make("other", s.at("other")), nullptr, nullptr, nullptr,
+                      make("bias", s.at("bias")), transpose_x1_, transpose_x2_, group_,
                       make("out", s.at("out")), size, executor);
     });
   }
@@ -158,7 +168,10 @@ TEST_F(QuantMatmulTest, EachArgumentIsChecked) {
        {"x2Scale null", {{"x2Scale", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "x2Scale"},
        {"out null", {{"out", null_tensor()}}, ACLNN_ERR_PARAM_NULLPTR, "out"},
        {"yScale given", {{"other", {{n}}}}, ACLNN_ERR_PARAM_INVALID, "yScale"},
-       {"x2 NZ", {{"x2", nz_specs(m, k, n)["x2"]}}, ACLNN_ERR_PARAM_INVALID, "x2: expected a format"},
+       {"x2 NZ",
+        {{"x2", nz_specs(m, k, n)["x2"]}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x2: expected a format"},
        {"x1 int8", {{"x1", {{m, k}, ACL_INT8}}}, ACLNN_ERR_PARAM_INVALID, "x1: expected dtype"},
        {"x1 fp4 with x2 fp8", {{"x1", {{m, k}, ACL_FLOAT4_E2M1}}}, ACLNN_ERR_PARAM_INVALID, "x2"},
        {"x1Scale fp32", {{"x1Scale", {{m, 2, 2}}}}, ACLNN_ERR_PARAM_INVALID, "x1Scale"},
@@ -166,10 +179,14 @@ TEST_F(QuantMatmulTest, EachArgumentIsChecked) {
        {"bias 2-D", {{"bias", {{1, n}}}}, ACLNN_ERR_PARAM_INVALID, "bias"},
        {"out int32", {{"out", {{m, n}, ACL_INT32}}}, ACLNN_ERR_PARAM_INVALID, "out"},
        {"x1 3-D", {{"x1", {{1, m, k}, ACL_FLOAT8_E4M3FN}}}, ACLNN_ERR_PARAM_INVALID, "x1"},
-       {"x1 strided", {{"x1", {{m, k}, ACL_FLOAT8_E4M3FN, nd, {2 * k, 2}, {2 * m * k}}}},
-        ACLNN_ERR_PARAM_INVALID, "x1"},
+       {"x1 strided",
+        {{"x1", {{m, k}, ACL_FLOAT8_E4M3FN, nd, {2 * k, 2}, {2 * m * k}}}},
+        ACLNN_ERR_PARAM_INVALID,
+        "x1"},
        {"K mismatch", {{"x2", {{n, k - 64}, ACL_FLOAT8_E4M3FN}}}, ACLNN_ERR_PARAM_INVALID, "x2"},
-       {"x1Scale without pairs", {{"x1Scale", {{m, 4}, ACL_FLOAT8_E8M0}}}, ACLNN_ERR_PARAM_INVALID,
+       {"x1Scale without pairs",
+        {{"x1Scale", {{m, 4}, ACL_FLOAT8_E8M0}}},
+        ACLNN_ERR_PARAM_INVALID,
         "x1Scale"},
        {"out shape", {{"out", {{n, m}, ACL_BF16}}}, ACLNN_ERR_PARAM_INVALID, "out"}},
       [&](const Specs& s) { return plan(s); });
@@ -210,15 +227,21 @@ TEST_F(QuantMatmulTest, TransposedViewsTransposeAlike) {
 
 TEST_F(QuantMatmulTest, WeightNzIsChecked) {
   const int64_t m = 4, k = 128, n = 48;
-  expect_refused(
-      "aclnnQuantMatmulWeightNz", nz_specs(m, k, n),
-      {{"x2 ND", {{"x2", {{n, k}, ACL_FLOAT8_E4M3FN}}}, ACLNN_ERR_PARAM_INVALID, "x2: expected format"},
-       {"x2 E5M2", {{"x2", {{n, k}, ACL_FLOAT8_E5M2, ACL_FORMAT_FRACTAL_NZ, {}, {4, 3, 16, 32}}}},
-        ACLNN_ERR_PARAM_INVALID, "x2"},
-       {"x2 storage", {{"x2", {{n, k}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_FRACTAL_NZ, {}, {8, 3, 16, 16}}}},
-        ACLNN_ERR_PARAM_INVALID, "x2: expected storage [4,3,16,32]"},
-       {"bias shape", {{"bias", {{n, 1}}}}, ACLNN_ERR_PARAM_INVALID, "bias"}},
-      [&](const Specs& s) { return plan_nz(s); });
+  expect_refused("aclnnQuantMatmulWeightNz", nz_specs(m, k, n),
+                 {{"x2 ND",
+                   {{"x2", {{n, k}, ACL_FLOAT8_E4M3FN}}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "x2: expected format"},
+                  {"x2 E5M2",
+                   {{"x2", {{n, k}, ACL_FLOAT8_E5M2, ACL_FORMAT_FRACTAL_NZ, {}, {4, 3, 16, 32}}}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "x2"},
+                  {"x2 storage",
+                   {{"x2", {{n, k}, ACL_FLOAT8_E4M3FN, ACL_FORMAT_FRACTAL_NZ, {}, {8, 3, 16, 16}}}},
+                   ACLNN_ERR_PARAM_INVALID,
+                   "x2: expected storage [4,3,16,32]"},
+                  {"bias shape", {{"bias", {{n, 1}}}}, ACLNN_ERR_PARAM_INVALID, "bias"}},
+                 [&](const Specs& s) { return plan_nz(s); });
   EXPECT_EQ(plan_nz(nz_specs(m, k, 1)), ACLNN_ERR_PARAM_INVALID);
   EXPECT_THAT(message(), HasSubstr("N above 1"));
   transpose_x2_ = false;
@@ -238,8 +261,8 @@ TEST_F(QuantMatmulTest, OnesGiveTheDepth) {
   ASSERT_EQ(complete(
                 [&](uint64_t* size, aclOpExecutor** executor) {
                   return aclnnQuantMatmulV5GetWorkspaceSize(
-                      x1, x2, x1_scale, x2_scale, nullptr, nullptr, nullptr, nullptr, bias, false, true,
-                      group_, make_at(s["out"], out), size, executor);
+                      x1, x2, x1_scale, x2_scale, nullptr, nullptr, nullptr, nullptr, bias, false,
+                      true, group_, make_at(s["out"], out), size, executor);
                 },
                 aclnnQuantMatmulV5),
             0)
@@ -266,7 +289,8 @@ TEST_F(QuantMatmulTest, WeightNzGivesWhatRowsGive) {
     void* fractals = device_memory(static_cast<size_t>(element_count(nz.storage) / per_byte));
     ASSERT_EQ(complete(
                   [&](uint64_t* size, aclOpExecutor** executor) {
-                    return aclnnNpuFormatCastGetWorkspaceSize(x2, make_at(nz, fractals), size, executor);
+                    return aclnnNpuFormatCastGetWorkspaceSize(x2, make_at(nz, fractals), size,
+                                                              executor);
                   },
                   aclnnNpuFormatCast),
               0)
@@ -275,8 +299,9 @@ TEST_F(QuantMatmulTest, WeightNzGivesWhatRowsGive) {
       void* out = device_memory(m * n * 4);
       EXPECT_EQ(complete(
                     [&](uint64_t* size, aclOpExecutor** executor) {
-                      return plan_of(x1, weight, x1_scale, x2_scale, nullptr, nullptr, nullptr, nullptr, nullptr,
-                                     false, true, group_, make_at(s["out"], out), size, executor);
+                      return plan_of(x1, weight, x1_scale, x2_scale, nullptr, nullptr, nullptr,
+                                     nullptr, nullptr, false, true, group_, make_at(s["out"], out),
+                                     size, executor);
                     },
                     launch),
                 0)
@@ -284,7 +309,8 @@ TEST_F(QuantMatmulTest, WeightNzGivesWhatRowsGive) {
       return read<float>(out, m * n);
     };
     EXPECT_EQ(multiply(aclnnQuantMatmulV5GetWorkspaceSize, aclnnQuantMatmulV5, x2),
-              multiply(aclnnQuantMatmulWeightNzGetWorkspaceSize, aclnnQuantMatmulWeightNz, make_at(nz, fractals)));
+              multiply(aclnnQuantMatmulWeightNzGetWorkspaceSize, aclnnQuantMatmulWeightNz,
+                       make_at(nz, fractals)));
   }
 }
 
@@ -307,11 +333,12 @@ TEST_F(MxQuantTest, WorkspaceBelowTheRequiredSize) {
   uint64_t size = 0;
   aclOpExecutor* executor = nullptr;
   ASSERT_EQ(aclnnDynamicMxQuantGetWorkspaceSize(make("x", base_["x"]), -1, mode_.data(), 36, 32, 0,
-                                                make("y", base_["y"]), make("scale", base_["scale"]), &size,
-                                                &executor),
+                                                make("y", base_["y"]),
+                                                make("scale", base_["scale"]), &size, &executor),
             0);
   ASSERT_GT(size, 0u);
-  EXPECT_EQ(aclnnDynamicMxQuant(device_memory(size), size - 1, executor, nullptr), ACLNN_ERR_PARAM_INVALID);
+  EXPECT_EQ(aclnnDynamicMxQuant(device_memory(size), size - 1, executor, nullptr),
+            ACLNN_ERR_PARAM_INVALID);
 }
 
 }  // namespace
