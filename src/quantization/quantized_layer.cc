@@ -49,7 +49,10 @@ class QuantizedLayer final : public PreparedLinear {
     if (recipe.smooth_scale.defined()) options.smooth_scale = &recipe.smooth_scale;
     const Tensor half = x.dtype() == DType::f16 ? x : ops::cast(backend_, x, DType::bf16);
     result->x = ops::quantize(backend_, half, *recipe.format, options);
-    if (recipe.scale_in_weight) result->x.scale = Tensor();
+    if (recipe.scale_in_weight) {
+      result->x.scale = Tensor();
+      result->x.packed.reset();
+    }
     result->out_type = x.dtype();
     result->key = choice.key;
     return result;

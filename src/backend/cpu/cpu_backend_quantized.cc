@@ -134,7 +134,7 @@ void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, Quant
   MXDIT_CHECK(format.rule != ScaleRule::dual_level || format.group == kGroupColumns,
               "[backend] quantize to ", format.name, ": expected scales per 512 columns, got ",
               format.group);
-  const QuantizeArgs args = {
+  QuantizeArgs args = {
       .x = x.data(),
       .smooth = options.smooth_scale == nullptr ? nullptr : options.smooth_scale->data(),
       .type = element_of(x.dtype()),
@@ -154,8 +154,15 @@ void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, Quant
       .block_stride = block_stride(format, out.columns),
       .scale = static_cast<float*>(out.scale.mutable_data()),
       .scale_stride = format.groups(out.columns)};
+  const auto encode = [&](const FoldedRows* folded) {
+    args.folded = folded;
+    run(kernels_.quantize, args, out.rows, out.columns);
+  };
+  if (format.rule == ScaleRule::dual_level && kernels_.dots.fold != nullptr && may_fold(format))
+    return encode_folded({kernels_, threads_, *memory_}, rows_of(out), out.rows, out.columns, encode,
+                         out.packed);
   out.packed.reset();
-  run(kernels_.quantize, args, out.rows, out.columns);
+  encode(nullptr);
 }
 
 void CpuBackend::dequantize(const QuantizedMatrix& x, Tensor& out) {

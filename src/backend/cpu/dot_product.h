@@ -6,6 +6,8 @@
 // the number of rows computed with it.
 #pragma once
 
+#include <functional>
+
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/memory_pool.h"
 #include "backend/cpu/tile_product.h"
@@ -66,6 +68,12 @@ bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed);
+
+// Encodes a matrix [m, k] with a scale for every group, by encode(rows): with rows that encoding may fold
+// too, or null. `packed` becomes what multiply_folded takes, or null.
+void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
+                   const std::function<void(const FoldedRows*)>& encode,
+                   std::shared_ptr<PackedOperand>& packed);
 
 // Whether every group of a matrix can be folded.
 bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,

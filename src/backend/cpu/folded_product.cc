@@ -1,4 +1,5 @@
 // The folded product: int8 panels, one rescaling for each group of 512 columns.
+#include <algorithm>
 #include <atomic>
 
 #include "backend/cpu/dot_tiles.h"
@@ -100,13 +101,28 @@ class FoldedLeft : public PackedOperand {
            plan.block_rows == plan_.block_rows && group_scales == survey_.group_scales();
   }
 
-  bool pack(const DotRange& block) {
+  // For encoding to fill; `is_folded` has an element for each row.
+  FoldedRows rows(uint8_t* is_folded) {
+    return {.panels = static_cast<uint8_t*>(storage_->data()),
+            .panel_bytes = plan_.panel_bytes(),
+            .scale = survey_.scale(0, 0, panels_),
+            .scale_stride = panels_ * kDotRows,
+            .is_folded = is_folded};
+  }
+
+  // Folds a block; with `is_folded`, panels that have a row which is not folded yet.
+  bool pack(const DotRange& block, const uint8_t* is_folded = nullptr) {
     packed_rows_ = block.count;
     std::atomic<bool> foldable = true, has_extra = false;
     machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t panel = begin; panel < end; ++panel) {
         const DotRange part = block.part(panel * kDotRows);
         int64_t& extra = extra_steps_[static_cast<size_t>(panel)];
+        const uint8_t* rows = is_folded == nullptr ? nullptr : is_folded + part.first;
+        if (rows != nullptr && std::count(rows, rows + part.count, 1) == part.count) {
+          complete(panel, part.count);
+          continue;
+        }
         extra = survey_.look(machine_.kernels.dots, block.origin + part.first, part.count, 0,
                              plan_.k, panel, panels_);
         if (extra < 0) foldable = false;
@@ -129,6 +145,20 @@ class FoldedLeft : public PackedOperand {
   }
 
  private:
+  // What encoding leaves out: the groups of a panel, and rows behind the last one.
+  void complete(int64_t panel, int64_t count) {
+    for (int64_t step = 0, group = 0; step < plan_.steps; step += kPieceSteps, ++group) {
+      const int64_t steps = std::min(kPieceSteps, plan_.steps - step);
+      FoldedGroup& entry = survey_.at(group, panel, panels_);
+      entry = {};
+      entry.levels = 1;
+      entry.steps[0] = static_cast<uint8_t>((1u << steps) - 1u);
+      std::fill_n(survey_.scale(group, panel, panels_) + count, kDotRows - count, 0.0f);
+    }
+    uint8_t* at = static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes();
+    for (int64_t step = 0; step < plan_.steps; ++step)
+      std::fill_n(at + step * kDotStepBytes + count * kDotStep, (kDotRows - count) * kDotStep, 0);
+  }
   void fold(const DotRange& block, int64_t panel, uint8_t* extra) {
     const DotRange part = block.part(panel * kDotRows);
     survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k, panel,
@@ -297,6 +327,20 @@ bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t
     }
   });
   return foldable;
+}
+
+void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
+                   const std::function<void(const FoldedRows*)>& encode,
+                   std::shared_ptr<PackedOperand>& packed) {
+  packed = nullptr;
+  if (m <= 0 || k <= 0 || k % kDotStep != 0) return encode(nullptr);
+  const DotPlan plan(m, 1, k, kDotStep, machine.threads.size());
+  if (plan.block_rows < m) return encode(nullptr);
+  auto folded = std::make_shared<FoldedLeft>(machine, matrix, true, plan);
+  std::vector<uint8_t> is_folded(static_cast<size_t>(m));
+  const FoldedRows rows = folded->rows(is_folded.data());
+  encode(&rows);
+  if (folded->pack({0, 0, m}, is_folded.data())) packed = std::move(folded);
 }
 
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
