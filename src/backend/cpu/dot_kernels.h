@@ -25,6 +25,7 @@ namespace mxdit::cpu {
 
 struct QuantizedRows;
 enum class Element : uint8_t;
+enum class Function : uint8_t;
 
 inline constexpr int64_t kDotRows = 32;
 inline constexpr int64_t kDotStep = 64;  // bytes of one row in one step
@@ -115,6 +116,15 @@ struct MultiplyPiecesArgs {
   bool accumulate;
 };
 
+// Where sums become an output: bf16, whole panels of columns, the first `rows` of 32 rows. A product with
+// an activation function is rounded to bf16 once, as one without.
+struct FinishedOutput {
+  Function function;  // none or gelu_tanh
+  uint16_t* out;
+  int64_t stride;  // elements from row to row
+  int64_t rows;
+};
+
 // product = start + sum over groups of (left right^T) * (row_scale * column_scale), groups being
 // pieces of one level. Their sums are whole numbers, every fp32 operation is rounded.
 struct MultiplyFoldedArgs {
@@ -127,6 +137,14 @@ struct MultiplyFoldedArgs {
   const float* start;  // [panels * 32], the same for all rows; null: the product
   float* product;
   int64_t product_stride;
+  const FinishedOutput* output;  // where sums go after the last group, instead; null: nowhere
+};
+
+// Products of one panel of rows to bf16.
+struct FinishArgs {
+  const float* product;
+  int64_t product_stride, panels;
+  FinishedOutput output;
 };
 
 // One block, groups of any levels.
@@ -147,6 +165,8 @@ struct DotKernels {
   void (*fold)(const FoldArgs&) noexcept;
   void (*multiply_folded)(const MultiplyFoldedArgs&) noexcept;
   void (*multiply_levels)(const MultiplyLevelsArgs&) noexcept;
+  // What a product with `output` does with its sums; null: kernels take no `output`.
+  void (*finish)(const FinishArgs&) noexcept;
   // These two are null where bf16 products are no faster than fp32 ones: plain products take those.
   void (*multiply)(const MultiplyDotsArgs&) noexcept;
   void (*multiply_pieces)(const MultiplyPiecesArgs&) noexcept;

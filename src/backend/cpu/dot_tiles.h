@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "backend/cpu/dot_product.h"
 
@@ -54,6 +55,11 @@ struct DotPlan {
 void store_block(const DotMachine& machine, const float* product, const DotRange& rows,
                  const DotRange& columns, int64_t n, const OuterScales& scales,
                  const ProductOutput& output);
+
+// Where the kernels can put the same themselves; none where they cannot.
+std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
+                                    const DotRange& columns, int64_t n, const OuterScales& scales,
+                                    const ProductOutput& output);
 
 // Calls run(scratch, rows, columns) for every tile of a block of rows; make() gives each thread its
 // scratch.

@@ -1,6 +1,7 @@
 // The folded product: int8 panels, one rescaling for each group of 512 columns.
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "backend/cpu/dot_tiles.h"
 
@@ -214,8 +215,13 @@ class FoldedTile {
       pack_right(columns, step, steps);
       for (int64_t row = 0; row < rows.count; row += kDotRows) {
         float* product = plan_.product_of(product_, row);
-        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product);
-        if (step + steps == plan_.steps)
+        const bool is_last = step + steps == plan_.steps;
+        const std::optional<FinishedOutput> finished =
+            is_last ? finished_output(machine_, rows.part(row), columns, n, scales, output)
+                    : std::nullopt;
+        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,
+                       finished ? &*finished : nullptr);
+        if (is_last && !finished)
           store_block(machine_, product, rows.part(row), columns, n, scales, output);
       }
     }
@@ -245,17 +251,25 @@ class FoldedTile {
     }
   }
 
-  // One panel of rows: runs of groups with one level together, the others one by one.
+  // One panel of rows: runs of groups with one level together, the others one by one. With `output` the sums
+  // go there.
   void multiply_chunk(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
-                      int64_t steps, float* product) {
+                      int64_t steps, float* product, const FinishedOutput* output) {
     for (int64_t s = 0; s < steps;) {
       int64_t end = s;
       while (end < steps && is_plain(left, row, panels, step + end, end)) end += kPieceSteps;
       end = std::min(end, steps);
-      if (end > s)
-        multiply_plain(left, row, panels, step, s, end - s, product);
-      else
+      const FinishedOutput* now = std::max(end, s + kPieceSteps) >= steps ? output : nullptr;
+      if (end > s) {
+        multiply_plain(left, row, panels, step, s, end - s, product, now);
+      } else {
         multiply_levels(left, row, panels, step, s, product);
+        if (now != nullptr)
+          machine_.kernels.dots.finish({.product = product,
+                                        .product_stride = kDotBlock,
+                                        .panels = panels,
+                                        .output = *now});
+      }
       s = std::max(end, s + kPieceSteps);
     }
   }
@@ -269,7 +283,7 @@ class FoldedTile {
   }
 
   void multiply_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
-                      int64_t steps, float* product) const {
+                      int64_t steps, float* product, const FinishedOutput* output) const {
     const int64_t group = (step + s) / kPieceSteps;
     machine_.kernels.dots.multiply_folded(
         {.left = left.data(row, step + s),
@@ -283,7 +297,8 @@ class FoldedTile {
          .column_scale_stride = panels * kDotRows,
          .start = group == 0 ? start_ : nullptr,
          .product = product,
-         .product_stride = kDotBlock});
+         .product_stride = kDotBlock,
+         .output = output});
   }
 
   void multiply_levels(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
