@@ -220,8 +220,9 @@ template <Fate fate>
 __attribute__((noinline)) void multiply_some_panel(const uint8_t* a, const uint8_t* b,
                                                    int64_t steps, int32_t* sums,
                                                    const Rescale& before) {
-  if (steps == kPieceSteps) return multiply_panel<fate>(a, b, kPieceSteps, sums, before);
-  multiply_panel<fate>(a, b, steps, sums, before);
+  const Rescale own = before;  // which no store can change: its parts stay in registers
+  if (steps == kPieceSteps) return multiply_panel<fate>(a, b, kPieceSteps, sums, own);
+  multiply_panel<fate>(a, b, steps, sums, own);
 }
 
 template <Fate fate>
