@@ -108,7 +108,8 @@ class Backend {
 
   // Matrix products. Weight [N, K] in f32, f16, bf16, f8_e4m3 or f8_e5m2.
   virtual std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight) = 0;
-  // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null.
+  // out[M, N] = act(x[M, K] w[N, K]^T + bias[N]); bias may be null. A device whose products know no
+  // activation rounds the product to out's dtype before it.
   virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                       Activation act, Tensor& out) = 0;
   virtual KernelChoice linear_kernel(DType weight, int64_t out_features,

@@ -1,6 +1,7 @@
 #include "backend/registry.h"
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/exact/exact_backend.h"
 
 namespace mxdit {
 namespace {
@@ -15,6 +16,10 @@ constexpr Entry kBackends[] = {
     {"cpu",
      [](const BackendOptions& options) -> std::unique_ptr<Backend> {
        return std::make_unique<cpu::CpuBackend>(options);
+     }},
+    {"exact",
+     [](const BackendOptions& options) -> std::unique_ptr<Backend> {
+       return std::make_unique<cpu::exact::ExactBackend>(options);
      }},
 };
 

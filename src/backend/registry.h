@@ -9,7 +9,7 @@
 
 namespace mxdit {
 
-// device: "cpu" (later "ascend[:N]", "cuda[:N]"). Error{usage} for an unknown name, with the known
+// device: "cpu", "exact" (the CPU in double, to hold others against). Error{usage} for an unknown name, with the known
 // ones; Error{unsupported} for a forced instruction set this machine lacks, with the ones it has.
 std::unique_ptr<Backend> make_backend(const std::string& device, const BackendOptions& options);
 

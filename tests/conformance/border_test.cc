@@ -6,7 +6,7 @@
 
 #include "backend/registry.h"
 #include "conformance/cases.h"
-#include "conformance/tables.h"
+#include "conformance/targets.h"
 
 namespace mxdit::conformance {
 namespace {
@@ -42,7 +42,7 @@ Tensor dirty(Backend& backend, DType type, const Shape& shape) {
 class BorderTest : public ::testing::TestWithParam<std::string> {
  protected:
   std::unique_ptr<Backend> make(int threads) const {
-    return make_backend("cpu", {.threads = threads, .isa = GetParam()});
+    return make_target(GetParam(), threads);
   }
 };
 
@@ -108,7 +108,7 @@ TEST_P(BorderTest, FusedTailsAreTheOperatorsOneByOne) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tables, BorderTest, ::testing::ValuesIn(runnable_tables()),
+INSTANTIATE_TEST_SUITE_P(Tables, BorderTest, ::testing::ValuesIn(targets()),
                          [](const auto& table) { return table.param; });
 
 }  // namespace

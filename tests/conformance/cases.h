@@ -94,8 +94,13 @@ inline double gamma(double n) {
   return n * kUnit / (1.0 - n * kUnit);
 }
 
+// Rounding to `type`: half an ulp, relative, or half the smallest subnormal.
+double rounding(DType type, double value);
+
 double apply(Activation act, double x);
 // |apply(act, x + e) - apply(act, x)| for |e| <= bound, plus the error of evaluating act in fp32.
 double apply_bound(Activation act, double x, double bound);
+// The same behind a product, which may be rounded to `type` before act.
+double apply_bound(Activation act, double x, double bound, DType type);
 
 }  // namespace mxdit::conformance

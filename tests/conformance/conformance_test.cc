@@ -1,4 +1,4 @@
-// Every operator on every kernel table that this machine runs, against naive loops in double, and
+// Every operator on every kernel table that this machine runs and on the device exact, against naive loops in double, and
 // bit by bit over 1, 2 and 3 threads. Tables that the machine lacks are counted and shown.
 #include <gtest/gtest.h>
 
@@ -7,9 +7,8 @@
 #include <map>
 #include <memory>
 
-#include "backend/registry.h"
 #include "conformance/cases.h"
-#include "conformance/tables.h"
+#include "conformance/targets.h"
 
 namespace mxdit::conformance {
 namespace {
@@ -30,15 +29,8 @@ const Expectation& expectation(size_t index, const Instance& instance) {
 Backend& backend(const std::string& isa, int threads) {
   static std::map<std::pair<std::string, int>, std::unique_ptr<Backend>> made;
   auto& entry = made[{isa, threads}];
-  if (!entry) entry = make_backend("cpu", {.threads = threads, .isa = isa});
+  if (!entry) entry = make_target(isa, threads);
   return *entry;
-}
-
-// Rounding to the output type: half an ulp, relative, or half the smallest subnormal.
-double rounding(DType type, double value) {
-  const double relative = type == DType::bf16 ? 1.0 / 256 : type == DType::f16 ? 1.0 / 2048 : kUnit;
-  const double smallest = type == DType::f16 ? 0x1p-25 : 1e-40;
-  return std::abs(value) * relative * (1.0 + 1e-6) + smallest;
 }
 
 void expect_close(const std::string& name, const Tensor& out, const Expectation& expected) {
@@ -82,12 +74,12 @@ std::string test_name(const ::testing::TestParamInfo<std::tuple<std::string, siz
 }
 
 INSTANTIATE_TEST_SUITE_P(Tables, ConformanceTest,
-                         ::testing::Combine(::testing::ValuesIn(runnable_tables()),
+                         ::testing::Combine(::testing::ValuesIn(targets()),
                                             ::testing::Range<size_t>(0, cases().size())),
                          test_name);
 
 TEST(KernelTables, SkippedOnesAreShown) {
-  for (const std::string& name : runnable_tables())
+  for (const std::string& name : targets())
     std::printf("[ tables   ] %s: %zu cases\n", name.c_str(), cases().size());
   const std::vector<std::string> missing = tables_that(false);
   for (const std::string& name : missing)

@@ -23,9 +23,9 @@ struct Dot {
     magnitude += std::abs(a * b);
     ++count;
   }
-  void finish(double bias, Activation act, Expectation& out) const {
+  void finish(double bias, Activation act, DType type, Expectation& out) const {
     const double bound = gamma(static_cast<double>(count + 2)) * (magnitude + std::abs(bias));
-    out.add(apply(act, value + bias), apply_bound(act, value + bias, bound));
+    out.add(apply(act, value + bias), apply_bound(act, value + bias, bound, type));
   }
 };
 
@@ -38,7 +38,7 @@ Expectation linear_expectation(const LinearShape& s, const Tensor& x, const Tens
       Dot dot;
       for (int64_t k = 0; k < s.k; ++k)
         dot.add(a[static_cast<size_t>(i * s.k + k)], b[static_cast<size_t>(j * s.k + k)]);
-      dot.finish(s.bias ? c[static_cast<size_t>(j)] : 0.0, s.act, expected);
+      dot.finish(s.bias ? c[static_cast<size_t>(j)] : 0.0, s.act, s.x, expected);
     }
   }
   return expected;
@@ -115,7 +115,7 @@ Expectation conv_expectation(const ConvShape& s, const Tensor& x_tensor,
                              ox * p.stride_w + dx - p.pad_left, c),
                 w[static_cast<size_t>(o * s.in * s.kt * s.kh * s.kw + i)]);
       }
-      dot.finish(bias[static_cast<size_t>(o)], Activation::none, expected);
+      dot.finish(bias[static_cast<size_t>(o)], Activation::none, s.x, expected);
     }
   }
   return expected;

@@ -58,7 +58,7 @@ struct Operand {
 // - the product of the two scales, its product with the group's sum: 2;
 // - one addition for each of the G groups, and one for the bias.
 void expect_element(const Operand& x, const Operand& w, int64_t m, int64_t n, double bias,
-                    Activation act, Expectation& out) {
+                    Activation act, DType type, Expectation& out) {
   const int64_t groups = (x.columns + kGroup - 1) / kGroup;
   const double outer = static_cast<double>(groups + 3);
   double value = bias, bound = gamma(outer) * std::abs(bias);
@@ -77,7 +77,7 @@ void expect_element(const Operand& x, const Operand& w, int64_t m, int64_t n, do
     bound += gamma(outer + (exact ? 0.0 : static_cast<double>(end - begin))) * magnitude *
              std::abs(scale);
   }
-  out.add(apply(act, value), apply_bound(act, value, bound));
+  out.add(apply(act, value), apply_bound(act, value, bound, type));
 }
 
 QuantizedMatrix encode(Backend& backend, const Tensor& x, const QuantFormat& format) {
@@ -131,7 +131,7 @@ Case quantized_linear_case(const QuantizedLinearShape& s) {
           for (int64_t i = 0; i < s.m; ++i)
             for (int64_t j = 0; j < s.n; ++j)
               expect_element(left, right, i, j, s.bias ? bias.as<float>()[j] : 0.0, s.act,
-                             expected);
+                             s.out, expected);
           return expected;
         };
         return instance;

@@ -63,6 +63,12 @@ std::vector<double> values_of(const Tensor& tensor) {
   return values;
 }
 
+double rounding(DType type, double value) {
+  const double relative = type == DType::bf16 ? 1.0 / 256 : type == DType::f16 ? 1.0 / 2048 : kUnit;
+  const double smallest = type == DType::f16 ? 0x1p-25 : 1e-40;
+  return std::abs(value) * relative * (1.0 + 1e-6) + smallest;
+}
+
 double apply(Activation act, double x) {
   switch (act) {
     case Activation::none:
@@ -85,6 +91,11 @@ double apply_bound(Activation act, double x, double bound) {
   const double value = std::abs(apply(act, x));
   const double evaluation = act == Activation::silu ? 7.0 * value : 4.0 * (std::abs(x) + value);
   return 1.13 * bound + evaluation * kUnit;
+}
+
+double apply_bound(Activation act, double x, double bound, DType type) {
+  if (act == Activation::none) return bound;
+  return apply_bound(act, x, bound + rounding(type, std::abs(x) + bound));
 }
 
 }  // namespace mxdit::conformance

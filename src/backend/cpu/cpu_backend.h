@@ -65,6 +65,10 @@ class CpuBackend : public Backend {
   void linear_combination(std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, Tensor& out) override;
 
+ protected:
+  ThreadPool& threads() noexcept { return threads_; }
+  const ThreadPool& threads() const noexcept { return threads_; }
+
  private:
   // Of inputs of that type.
   KernelChoice conv3d_kernel(DType type) const;

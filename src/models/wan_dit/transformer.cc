@@ -12,12 +12,29 @@ namespace mxdit::wan_dit {
 
 namespace {
 
+// Angles of the tokens of one grid, on the device. They stay from step to step, so that a step
+// copies nothing but its time embedding from the host.
+struct DeviceAngles {
+  Grid grid{};
+  Tensor cos, sin;  // f32 [tokens, head_size / 2]
+};
+
 struct Context final : TextContext {
   const Transformer* model = nullptr;
   int64_t batch = 0;
   std::string key;  // of the precision the blocks' keys and values were computed in
   std::vector<ContextKeys> blocks;
+  mutable DeviceAngles angles;  // of the last forward
 };
+
+const DeviceAngles& angles_of(Backend& backend, const Context& context, const Grid& grid,
+                              int64_t head_size) {
+  DeviceAngles& angles = context.angles;
+  if (angles.cos.defined() && angles.grid == grid) return angles;
+  const RopeAngles host = rope_angles(grid, head_size);
+  angles = {grid, backend.from_host(host.cos), backend.from_host(host.sin)};
+  return angles;
+}
 
 }  // namespace
 
@@ -134,12 +151,11 @@ Tensor Transformer::forward(const DenoiserInput& input, const CancelToken* cance
 
   const TimestepRows rows(backend_, input.timesteps, batch);
   const Conditioning conditioning = embedding_->time(rows);
-  const RopeAngles angles = rope_angles(grid, config_.attention_head_dim);
-  const Tensor cos = backend_.from_host(angles.cos), sin = backend_.from_host(angles.sin);
+  const DeviceAngles& angles = angles_of(backend_, *context, grid, config_.attention_head_dim);
   Tensor x = (*patch_embedding_)(ops::cast(backend_, input.latents, compute_), grid);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     check_cancelled(cancel);
-    x = blocks_[i](std::move(x), conditioning, context->blocks[i], cos, sin);
+    x = blocks_[i](std::move(x), conditioning, context->blocks[i], angles.cos, angles.sin);
   }
   return unpatchify(backend_, output(x, conditioning), grid, config_);
 }
