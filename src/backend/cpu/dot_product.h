@@ -75,6 +75,20 @@ void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64
                    const std::function<void(const FoldedRows*)>& encode,
                    std::shared_ptr<PackedOperand>& packed);
 
+// The folded product of matrices with a scale for every group, rounded to bf16 and encoded: `encode` has
+// everything of the whole result but x, columns and folded. False, and nothing done, where there is no
+// kernel for it. What it leaves in `packed` is as of encode_folded, of the encoded matrix `out`.
+struct EncodedOutput {
+  const float* bias;
+  Function function;
+  QuantizeArgs encode;
+  QuantizedRows out;
+};
+bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
+                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
+                      std::shared_ptr<PackedOperand>& out_packed);
+
 // Whether every group of a matrix can be folded.
 bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
                  bool scale_each_group);

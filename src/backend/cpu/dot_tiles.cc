@@ -15,21 +15,22 @@ constexpr int64_t kPackingRows = 150, kReadingColumns = 90;
 
 }  // namespace
 
-DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads)
+DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads,
+                 int64_t column_unit)
     : k(columns), steps(blocks(columns, step_elements)) {
   const int64_t most_rows = std::max(kDotRows, kLeftBytes / panel_bytes() * kDotRows);
   block_rows = round_up(blocks(m, blocks(m, most_rows)), kDotRows);
-  choose_tasks(n, threads);
+  choose_tasks(n, threads, column_unit);
   const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kPieceSteps * kPieceSteps;
   chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kPieceSteps, most_steps))), kPieceSteps);
   chunk_steps = std::min(chunk_steps, steps);
 }
 
-void DotPlan::choose_tasks(int64_t n, int threads) {
+void DotPlan::choose_tasks(int64_t n, int threads, int64_t column_unit) {
   int64_t least = INT64_MAX;
   for (int64_t tiles = blocks(n, kMostColumns); tiles <= kMostSplits * blocks(n, kMostColumns);
        ++tiles) {
-    const int64_t width = round_up(blocks(n, tiles), kDotRows);
+    const int64_t width = round_up(blocks(n, tiles), column_unit);
     for (int64_t splits = 1; splits <= kMostSplits; ++splits) {
       const int64_t height = round_up(blocks(block_rows, splits), kDotRows);
       const int64_t tasks = blocks(n, width) * blocks(block_rows, height);

@@ -133,8 +133,9 @@ struct QuantizeArgs {
   float least_scale, static_scale, static_offset;
   uint8_t* elements;
   int64_t element_stride;
-  uint8_t* block_scale;  // codes behind the last block become 0
+  uint8_t* block_scale;
   int64_t block_stride;
+  int64_t block_count;  // of a row: codes behind the last block become 0
   float* scale;
   int64_t scale_stride;
   // Null, or where dual_level also goes; kernels need not do it. Columns are a multiple of 64.
