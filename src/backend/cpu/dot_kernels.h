@@ -90,6 +90,16 @@ struct FoldArgs {
   uint8_t *out, *extra;
 };
 
+// Where sums become an output, function(sum + bias) rounded once: bf16, whole panels of columns, the first
+// `rows` of 32 rows.
+struct FinishedOutput {
+  const float* bias;  // of the first column; null: none
+  Function function;  // none or gelu_tanh
+  uint16_t* out;
+  int64_t stride;  // elements from row to row
+  int64_t rows;
+};
+
 // product (+)= left right^T in bf16 with fp32 sums, k in order; every right panel for itself.
 struct MultiplyDotsArgs {
   // Row r of step s is at left + left_steps[s] + r * left_stride; without left_steps the panel is
@@ -114,15 +124,7 @@ struct MultiplyPiecesArgs {
   float* product;
   int64_t product_stride;
   bool accumulate;
-};
-
-// Where sums become an output: bf16, whole panels of columns, the first `rows` of 32 rows. A product with
-// an activation function is rounded to bf16 once, as one without.
-struct FinishedOutput {
-  Function function;  // none or gelu_tanh
-  uint16_t* out;
-  int64_t stride;  // elements from row to row
-  int64_t rows;
+  const FinishedOutput* output;  // where the last sums go, instead; null: nowhere
 };
 
 // product = start + sum over groups of (left right^T) * (row_scale * column_scale), groups being
@@ -137,7 +139,7 @@ struct MultiplyFoldedArgs {
   const float* start;  // [panels * 32], the same for all rows; null: the product
   float* product;
   int64_t product_stride;
-  const FinishedOutput* output;  // where sums go after the last group, instead; null: nowhere
+  const FinishedOutput* output;  // as above, after the last group; without a bias
 };
 
 // Products of one panel of rows to bf16.

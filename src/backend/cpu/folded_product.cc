@@ -268,8 +268,8 @@ class FoldedTile {
         const DotRange part = rows.part(row);
         std::optional<FinishedOutput> finished;
         if (is_last && sink != nullptr)
-          finished = {output.function, finished_, columns.count, part.count};
-        else if (is_last)
+          finished = {nullptr, output.function, finished_, columns.count, part.count};
+        else if (is_last && output.bias == nullptr)
           finished = finished_output(machine_, part, columns, n, scales, output);
         multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,
                        finished ? &*finished : nullptr);

@@ -25,7 +25,7 @@ inline __attribute__((always_inline)) __m512 gelu_tanh(__m512 x) {
   return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(power, _mm512_set1_ps(1.0f))));
 }
 
-// Row r of 32 columns.
+// Row r of 32 columns, from `column` of the output on.
 template <Function function>
 inline __attribute__((always_inline)) void finish_row(const FinishedOutput& output, int64_t r,
                                                       int64_t column, __m512 low, __m512 high) {
@@ -35,13 +35,34 @@ inline __attribute__((always_inline)) void finish_row(const FinishedOutput& outp
                       (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
+// The sums of one panel, to be finished row by row.
+struct FinishRows {
+  const FinishedOutput* output;
+  const float* sums;
+  int64_t column;
+  __m512 bias[2];
+
+  FinishRows() = default;
+  FinishRows(const FinishedOutput& to, const float* panel_sums, int64_t first)
+      : output(&to), sums(panel_sums), column(first) {
+    for (int half = 0; half < 2; ++half)
+      bias[half] = to.bias == nullptr ? _mm512_setzero_ps()
+                                      : _mm512_loadu_ps(to.bias + first + half * 16);
+  }
+  template <Function function>
+  inline __attribute__((always_inline)) void take(int64_t r) const {
+    const float* at = sums + r * kDotRows;
+    finish_row<function>(*output, r, column, _mm512_add_ps(_mm512_loadu_ps(at), bias[0]),
+                         _mm512_add_ps(_mm512_loadu_ps(at + 16), bias[1]));
+  }
+};
+
 template <Function function>
 void finish_panels(const FinishArgs& args) {
   for (int64_t panel = 0; panel < args.panels; ++panel) {
-    const float* at = args.product + panel * args.product_stride;
-    for (int64_t r = 0; r < args.output.rows; ++r, at += kDotRows)
-      finish_row<function>(args.output, r, panel * kDotRows, _mm512_loadu_ps(at),
-                           _mm512_loadu_ps(at + 16));
+    const FinishRows rows(args.output, args.product + panel * args.product_stride,
+                          panel * kDotRows);
+    for (int64_t r = 0; r < args.output.rows; ++r) rows.take<function>(r);
   }
 }
 

@@ -103,13 +103,45 @@ MXDIT_INLINE void prefetch_part(const uint8_t* next, int64_t part, int64_t parts
     _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
 }
 
+// The steps of a piece from the second on, and rows of the panel before in between.
+template <Function function>
+__attribute__((noinline)) void multiply_and_finish(const LeftSteps& left, const uint8_t* right,
+                                                   int64_t steps, const FinishRows& before) {
+  const FinishRows own = before;  // which no store can change: its parts stay in registers
+  int row = 0;
+#define MXDIT_TAKE_ROWS(count) \
+  for (int u = 0; u < (count) && row < kRows; ++u) own.take<function>(row++)
+  for (int64_t s = 1; s < steps; ++s) {
+    const uint8_t* a = left.first + s * kDotStepBytes;
+    const uint8_t* b = right + s * kDotStepBytes;
+    _tile_loadd(4, a, kDotStep);
+    _tile_loadd(6, b, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, a + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
+    _tile_dpbf16ps(2, 5, 6);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  MXDIT_TAKE_ROWS(kRows);  // where there are few steps
+#undef MXDIT_TAKE_ROWS
+}
+
+// Sums that are to be finished leave the tiles for `finished`, 4 KiB that stay in L1.
 void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
+  alignas(4096) float finished[kDotBlock];
   configure_tiles();
-  float* before = nullptr;
+  float* before = nullptr;  // where the sums of the panel before belong
+  FinishRows rows;
   for (int64_t step = 0; step < args.steps; step += kPieceSteps) {
     const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
     const LeftSteps left = {args.left + step * kDotStepBytes, kDotStep, nullptr};
     const bool is_last = step + kPieceSteps >= args.steps;
+    const bool finishes = is_last && args.output != nullptr;
     const uint8_t* next = is_last ? args.next_left : left.first + kPieceBytes;
     const uint8_t* right = args.right + step / kPieceSteps * args.panels * kPieceBytes;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
@@ -122,13 +154,23 @@ void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
           first_step<true>(left, right, product, before);
         else
           first_step<false>(left, right, product, before);
-        multiply_steps(left, right, 1, steps);
+        if (before != finished)
+          multiply_steps(left, right, 1, steps);
+        else if (args.output->function == Function::none)
+          multiply_and_finish<Function::none>(left, right, steps, rows);
+        else
+          multiply_and_finish<Function::gelu_tanh>(left, right, steps, rows);
       }
-      before = product;
+      before = finishes ? finished : product;
+      if (finishes) rows = FinishRows(*args.output, finished, panel * kDotRows);
     }
   }
   store_tiles(before);
   release_tiles();
+  if (before != finished) return;
+  const bool is_plain = args.output->function == Function::none;
+  for (int row = 0; row < kRows; ++row)
+    is_plain ? rows.take<Function::none>(row) : rows.take<Function::gelu_tanh>(row);
 }
 
 // ---- folded int8 ----
