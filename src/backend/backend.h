@@ -144,6 +144,15 @@ class Backend {
   // different formats, but not different lengths of fp32 groups.
   virtual void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight,
                                 const Tensor* bias, Activation act, Tensor& out) = 0;
+  // What quantized_linear() gives in bf16 as quantize() encodes it, without the tensor in between; `out` as
+  // there, [M, N]. False, and nothing done, where that cannot be had.
+  virtual bool quantized_linear_encoded(const QuantizedMatrix& x, const PreparedWeight& weight,
+                                        const Tensor* bias, Activation act,
+                                        const QuantizeOptions& options, QuantizedMatrix& out) {
+    static_cast<void>(x), static_cast<void>(weight), static_cast<void>(bias);
+    static_cast<void>(act), static_cast<void>(options), static_cast<void>(out);
+    return false;
+  }
   virtual KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                         int64_t out_features, int64_t in_features) const = 0;
 

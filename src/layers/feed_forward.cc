@@ -10,11 +10,14 @@ namespace mxdit {
 Tensor FeedForward::operator()(const Tensor& x) const {
   const Tensor rows = flatten_rows(x);
   const int64_t count = rows.dim(0), parts = (count + kPartRows - 1) / kPartRows;
-  if (parts <= 1) return second_(first_(x, act_));
+  const auto run = [this](const Tensor& part) {
+    return second_.apply(*first_.apply_for(second_, *first_.encode(part), act_));
+  };
+  if (parts <= 1) return unflatten_rows(run(rows), x.shape());
   const int64_t step = (count + parts - 1) / parts;
   std::vector<Tensor> results;
   for (int64_t begin = 0; begin < count; begin += step)
-    results.push_back(second_(first_(rows.slice(begin, std::min(begin + step, count)), act_)));
+    results.push_back(run(rows.slice(begin, std::min(begin + step, count))));
   return unflatten_rows(ops::concat(backend_, results, 0), x.shape());
 }
 

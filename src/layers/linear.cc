@@ -66,4 +66,9 @@ Tensor Linear::apply(const EncodedActivation& x, Activation act) const {
   });
 }
 
+std::unique_ptr<EncodedActivation> Linear::apply_for(const Linear& next, const EncodedActivation& x,
+                                                     Activation act) const {
+  return prepared_->apply_for(*next.prepared_, x, bias_.defined() ? &bias_ : nullptr, act);
+}
+
 }  // namespace mxdit

@@ -24,6 +24,9 @@ class Linear {
   std::string encoding_key() const { return prepared_->encoding_key(); }
   std::unique_ptr<EncodedActivation> encode(const Tensor& x) const { return prepared_->encode(x); }
   Tensor apply(const EncodedActivation& x, Activation act = Activation::none) const;
+  // The same, encoded for `next`.
+  std::unique_ptr<EncodedActivation> apply_for(const Linear& next, const EncodedActivation& x,
+                                               Activation act) const;
 
   int64_t out_features() const noexcept { return prepared_->out_features(); }
   int64_t in_features() const noexcept { return prepared_->in_features(); }

@@ -36,6 +36,11 @@ Tensor dequantize(Backend& backend, const QuantizedMatrix& x);
 // [M, K] x [N, K] -> [M, N] in out_type: f32, bf16 or f16.
 Tensor quantized_linear(Backend& backend, const QuantizedMatrix& x, const PreparedWeight& weight,
                         const Tensor* bias, Activation act, DType out_type);
+// quantize(quantized_linear(...)) by way of bf16, without that tensor where the back end can.
+QuantizedMatrix quantized_linear_encoded(Backend& backend, const QuantizedMatrix& x,
+                                         const PreparedWeight& weight, const Tensor* bias,
+                                         Activation act, const QuantFormat& format,
+                                         const QuantizeOptions& options = {});
 // Clips [Ti, H, W, Cin]; kernel extents are those of the [Cout, Cin, kt, kh, kw] weight.
 Tensor conv3d(Backend& backend, std::span<const Tensor> clips, const PreparedWeight& weight,
               const std::array<int64_t, 3>& kernel, const Tensor* bias, const Conv3dParams& params,

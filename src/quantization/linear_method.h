@@ -37,6 +37,12 @@ class PreparedLinear {
   virtual bool replaces_bias() const noexcept { return false; }
   // act(x w^T + bias), [M, N] in the compute dtype of the encoded tensor.
   virtual Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const = 0;
+  // The same, encoded for `next`.
+  virtual std::unique_ptr<EncodedActivation> apply_for(const PreparedLinear& next,
+                                                       const EncodedActivation& x,
+                                                       const Tensor* bias, Activation act) const {
+    return next.encode(apply(x, bias, act));
+  }
 };
 
 // Where a weight comes from: stored tensors of the checkpoint, or encoded from a plain one at load.

@@ -54,30 +54,28 @@ class QuantizedLayer final : public PreparedLinear {
   std::string encoding_key() const override { return present().key; }
 
   std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
-    const Choice& choice = present();
-    const ActivationRecipe& recipe = choice.recipe;
-    auto result = std::make_unique<QuantizedActivation>();
-    QuantizeOptions options;
-    options.round = recipe.round;
-    options.static_scale = recipe.static_scale;
-    options.static_offset = recipe.static_offset;
-    if (recipe.smooth_scale.defined()) options.smooth_scale = &recipe.smooth_scale;
+    const ActivationRecipe& recipe = present().recipe;
     const Tensor half = x.dtype() == DType::f16 ? x : ops::cast(backend_, x, DType::bf16);
-    result->x = ops::quantize(backend_, half, *recipe.format, options);
-    if (recipe.scale_in_weight) result->x.scale = Tensor();
-    result->out_type = x.dtype();
-    result->key = choice.key;
-    return result;
+    return encoded(ops::quantize(backend_, half, *recipe.format, options_of(recipe)), x.dtype());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
-    const auto* encoded = dynamic_cast<const QuantizedActivation*>(&x);
-    const std::string& key = present().key;
-    MXDIT_CHECK(encoded != nullptr && encoded->key == key,
-                "[quantization] quantized apply: expected an activation encoded as ", key,
-                ", got ", encoded == nullptr ? "one of another method" : encoded->key);
-    if (replaced_bias_.defined()) bias = &replaced_bias_;
-    return ops::quantized_linear(backend_, encoded->x, *weight_, bias, act, encoded->out_type);
+    const QuantizedActivation& input = checked(x);
+    return ops::quantized_linear(backend_, input.x, *weight_, bias_of(bias), act, input.out_type);
+  }
+
+  std::unique_ptr<EncodedActivation> apply_for(const PreparedLinear& next,
+                                               const EncodedActivation& x, const Tensor* bias,
+                                               Activation act) const override {
+    const QuantizedActivation& input = checked(x);
+    const auto* layer = dynamic_cast<const QuantizedLayer*>(&next);
+    if (layer == nullptr || input.out_type != DType::bf16)
+      return next.encode(apply(x, bias, act));
+    const ActivationRecipe& recipe = layer->present().recipe;
+    return layer->encoded(
+        ops::quantized_linear_encoded(backend_, input.x, *weight_, bias_of(bias), act,
+                                      *recipe.format, options_of(recipe)),
+        input.out_type);
   }
 
  private:
@@ -85,6 +83,37 @@ class QuantizedLayer final : public PreparedLinear {
     ActivationRecipe recipe;
     std::string key;
   };
+  static QuantizeOptions options_of(const ActivationRecipe& recipe) {
+    QuantizeOptions options;
+    options.round = recipe.round;
+    options.static_scale = recipe.static_scale;
+    options.static_offset = recipe.static_offset;
+    if (recipe.smooth_scale.defined()) options.smooth_scale = &recipe.smooth_scale;
+    return options;
+  }
+  std::unique_ptr<EncodedActivation> encoded(QuantizedMatrix x, DType out_type) const {
+    const Choice& choice = present();
+    auto result = std::make_unique<QuantizedActivation>();
+    result->x = std::move(x);
+    if (choice.recipe.scale_in_weight) {
+      result->x.scale = Tensor();
+      result->x.packed.reset();
+    }
+    result->out_type = out_type;
+    result->key = choice.key;
+    return result;
+  }
+  const QuantizedActivation& checked(const EncodedActivation& x) const {
+    const auto* encoded = dynamic_cast<const QuantizedActivation*>(&x);
+    const std::string& key = present().key;
+    MXDIT_CHECK(encoded != nullptr && encoded->key == key,
+                "[quantization] quantized apply: expected an activation encoded as ", key,
+                ", got ", encoded == nullptr ? "one of another method" : encoded->key);
+    return *encoded;
+  }
+  const Tensor* bias_of(const Tensor* bias) const {
+    return replaced_bias_.defined() ? &replaced_bias_ : bias;
+  }
   const Choice& present() const { return choices_.at(choose_ ? choose_() : 0); }
 
   Backend& backend_;

@@ -40,6 +40,9 @@ class CpuBackend : public Backend {
   std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) override;
   void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                         Activation act, Tensor& out) override;
+  bool quantized_linear_encoded(const QuantizedMatrix& x, const PreparedWeight& weight,
+                                const Tensor* bias, Activation act, const QuantizeOptions& options,
+                                QuantizedMatrix& out) override;
   KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                 int64_t out_features, int64_t in_features) const override;
   std::shared_ptr<PreparedWeight> prepare_conv3d(const Tensor& weight, DType input) override;

@@ -127,6 +127,31 @@ bool is_exact_in_bf16(const QuantizedMatrix& x) noexcept {
                      [](uint8_t code) { return code == 0 || (code >= 87 && code <= 167); });
 }
 
+// All but the numbers.
+QuantizeArgs encoding_of(DType type, const QuantizeOptions& options, QuantizedMatrix& out) {
+  const QuantFormat& format = *out.format;
+  return {.x = nullptr,
+          .smooth = options.smooth_scale == nullptr ? nullptr : options.smooth_scale->data(),
+          .type = element_of(type),
+          .columns = out.columns,
+          .origin = origin_of(format.rule),
+          .code = code_of(*format.element),
+          .rounding = rounding_of(options.round),
+          .largest = format.element->max,
+          .max_exponent = format.element->max_exponent,
+          .block = format.block,
+          .least_scale = format.least_scale,
+          .static_scale = options.static_scale,
+          .static_offset = options.static_offset,
+          .elements = static_cast<uint8_t*>(out.elements.mutable_data()),
+          .element_stride = out.elements.dim(1),
+          .block_scale = static_cast<uint8_t*>(out.block_scale.mutable_data()),
+          .block_stride = block_stride(format, out.columns),
+          .block_count = block_stride(format, out.columns),
+          .scale = static_cast<float*>(out.scale.mutable_data()),
+          .scale_stride = format.groups(out.columns)};
+}
+
 }  // namespace
 
 void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) {
@@ -134,28 +159,17 @@ void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, Quant
   MXDIT_CHECK(format.rule != ScaleRule::dual_level || format.group == kGroupColumns,
               "[backend] quantize to ", format.name, ": expected scales per 512 columns, got ",
               format.group);
-  const QuantizeArgs args = {
-      .x = x.data(),
-      .smooth = options.smooth_scale == nullptr ? nullptr : options.smooth_scale->data(),
-      .type = element_of(x.dtype()),
-      .columns = out.columns,
-      .origin = origin_of(format.rule),
-      .code = code_of(*format.element),
-      .rounding = rounding_of(options.round),
-      .largest = format.element->max,
-      .max_exponent = format.element->max_exponent,
-      .block = format.block,
-      .least_scale = format.least_scale,
-      .static_scale = options.static_scale,
-      .static_offset = options.static_offset,
-      .elements = static_cast<uint8_t*>(out.elements.mutable_data()),
-      .element_stride = out.elements.dim(1),
-      .block_scale = static_cast<uint8_t*>(out.block_scale.mutable_data()),
-      .block_stride = block_stride(format, out.columns),
-      .scale = static_cast<float*>(out.scale.mutable_data()),
-      .scale_stride = format.groups(out.columns)};
+  QuantizeArgs args = encoding_of(x.dtype(), options, out);
+  args.x = x.data();
+  const auto encode = [&](const FoldedRows* folded) {
+    args.folded = folded;
+    run(kernels_.quantize, args, out.rows, out.columns);
+  };
+  if (format.rule == ScaleRule::dual_level && kernels_.dots.fold != nullptr && may_fold(format))
+    return encode_folded({kernels_, threads_, *memory_}, rows_of(out), out.rows, out.columns, encode,
+                         out.packed);
   out.packed.reset();
-  run(kernels_.quantize, args, out.rows, out.columns);
+  encode(nullptr);
 }
 
 void CpuBackend::dequantize(const QuantizedMatrix& x, Tensor& out) {
@@ -201,6 +215,23 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
                          x.columns, scales, output);
   multiply_groups(kernels_.matrix, threads_, *memory_, QuantizedPanels(x), QuantizedPanels(w),
                   x.rows, w.rows, x.columns, per_group, scales, output);
+}
+
+bool CpuBackend::quantized_linear_encoded(const QuantizedMatrix& x, const PreparedWeight& weight,
+                                          const Tensor* bias, Activation act,
+                                          const QuantizeOptions& options, QuantizedMatrix& out) {
+  const auto& prepared = static_cast<const CpuQuantizedWeight&>(weight);
+  const bool is_dual = x.format->rule == ScaleRule::dual_level &&
+                       out.format->rule == ScaleRule::dual_level && x.scale.defined() &&
+                       prepared.matrix().format->group == x.format->group;
+  if (!is_dual || !prepared.is_foldable() || !may_fold(*x.format) || !may_fold(*out.format))
+    return false;
+  const EncodedOutput output = {.bias = bias == nullptr ? nullptr : bias->as<float>(),
+                                .function = function_of(act),
+                                .encode = encoding_of(DType::bf16, options, out),
+                                .out = rows_of(out)};
+  return multiply_encoded({kernels_, threads_, *memory_}, rows_of(x), rows_of(prepared.matrix()),
+                          x.rows, out.columns, x.columns, output, x.packed, out.packed);
 }
 
 KernelChoice CpuBackend::quantized_kernel(const QuantFormat& x, const QuantFormat& weight, int64_t,

@@ -25,6 +25,7 @@ namespace mxdit::cpu {
 
 struct QuantizedRows;
 enum class Element : uint8_t;
+enum class Function : uint8_t;
 
 inline constexpr int64_t kDotRows = 32;
 inline constexpr int64_t kDotStep = 64;  // bytes of one row in one step
@@ -89,6 +90,16 @@ struct FoldArgs {
   uint8_t *out, *extra;
 };
 
+// Where sums become an output, function(sum + bias) rounded once: bf16, whole panels of columns, the first
+// `rows` of 32 rows.
+struct FinishedOutput {
+  const float* bias;  // of the first column; null: none
+  Function function;  // none or gelu_tanh
+  uint16_t* out;
+  int64_t stride;  // elements from row to row
+  int64_t rows;
+};
+
 // product (+)= left right^T in bf16 with fp32 sums, k in order; every right panel for itself.
 struct MultiplyDotsArgs {
   // Row r of step s is at left + left_steps[s] + r * left_stride; without left_steps the panel is
@@ -113,6 +124,7 @@ struct MultiplyPiecesArgs {
   float* product;
   int64_t product_stride;
   bool accumulate;
+  const FinishedOutput* output;  // where the last sums go, instead; null: nowhere
 };
 
 // product = start + sum over groups of (left right^T) * (row_scale * column_scale), groups being
@@ -127,6 +139,14 @@ struct MultiplyFoldedArgs {
   const float* start;  // [panels * 32], the same for all rows; null: the product
   float* product;
   int64_t product_stride;
+  const FinishedOutput* output;  // as above, after the last group; without a bias
+};
+
+// Products of one panel of rows to bf16.
+struct FinishArgs {
+  const float* product;
+  int64_t product_stride, panels;
+  FinishedOutput output;
 };
 
 // One block, groups of any levels.
@@ -147,6 +167,8 @@ struct DotKernels {
   void (*fold)(const FoldArgs&) noexcept;
   void (*multiply_folded)(const MultiplyFoldedArgs&) noexcept;
   void (*multiply_levels)(const MultiplyLevelsArgs&) noexcept;
+  // What a product with `output` does with its sums; null: kernels take no `output`.
+  void (*finish)(const FinishArgs&) noexcept;
   // These two are null where bf16 products are no faster than fp32 ones: plain products take those.
   void (*multiply)(const MultiplyDotsArgs&) noexcept;
   void (*multiply_pieces)(const MultiplyPiecesArgs&) noexcept;

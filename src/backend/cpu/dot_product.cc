@@ -27,6 +27,10 @@ class DotTile {
       pack_right(right, columns, step, steps);
       for (int64_t row = 0; row < rows.count; row += kDotRows) {
         float* product = plan_.product_of(product_, row);
+        const bool is_last = step + steps == plan_.steps;
+        const std::optional<FinishedOutput> finished =
+            is_last ? finished_output(machine_, rows.part(row), columns, n, scales, output)
+                    : std::nullopt;
         machine_.kernels.dots.multiply_pieces(
             {.left = plan_.left_at(left, rows.first + row, step),
              .next_left = plan_.left_at(left, rows.first + row + kDotRows, step),
@@ -35,8 +39,9 @@ class DotTile {
              .steps = steps,
              .product = product,
              .product_stride = kDotBlock,
-             .accumulate = step > 0});
-        if (step + steps == plan_.steps)
+             .accumulate = step > 0,
+             .output = finished ? &*finished : nullptr});
+        if (is_last && !finished)
           store_block(machine_, product, rows.part(row), columns, n, scales, output);
       }
     }

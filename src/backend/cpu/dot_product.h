@@ -6,6 +6,8 @@
 // the number of rows computed with it.
 #pragma once
 
+#include <functional>
+
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/memory_pool.h"
 #include "backend/cpu/tile_product.h"
@@ -66,6 +68,26 @@ bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed);
+
+// Encodes a matrix [m, k] with a scale for every group, by encode(rows): with rows that encoding may fold
+// too, or null. `packed` becomes what multiply_folded takes, or null.
+void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
+                   const std::function<void(const FoldedRows*)>& encode,
+                   std::shared_ptr<PackedOperand>& packed);
+
+// The folded product of matrices with a scale for every group, rounded to bf16 and encoded: `encode` has
+// everything of the whole result but x, columns and folded. False, and nothing done, where there is no
+// kernel for it. What it leaves in `packed` is as of encode_folded, of the encoded matrix `out`.
+struct EncodedOutput {
+  const float* bias;
+  Function function;
+  QuantizeArgs encode;
+  QuantizedRows out;
+};
+bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
+                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
+                      std::shared_ptr<PackedOperand>& out_packed);
 
 // Whether every group of a matrix can be folded.
 bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,

@@ -15,21 +15,22 @@ constexpr int64_t kPackingRows = 150, kReadingColumns = 90;
 
 }  // namespace
 
-DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads)
+DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads,
+                 int64_t column_unit)
     : k(columns), steps(blocks(columns, step_elements)) {
   const int64_t most_rows = std::max(kDotRows, kLeftBytes / panel_bytes() * kDotRows);
   block_rows = round_up(blocks(m, blocks(m, most_rows)), kDotRows);
-  choose_tasks(n, threads);
+  choose_tasks(n, threads, column_unit);
   const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kPieceSteps * kPieceSteps;
   chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kPieceSteps, most_steps))), kPieceSteps);
   chunk_steps = std::min(chunk_steps, steps);
 }
 
-void DotPlan::choose_tasks(int64_t n, int threads) {
+void DotPlan::choose_tasks(int64_t n, int threads, int64_t column_unit) {
   int64_t least = INT64_MAX;
   for (int64_t tiles = blocks(n, kMostColumns); tiles <= kMostSplits * blocks(n, kMostColumns);
        ++tiles) {
-    const int64_t width = round_up(blocks(n, tiles), kDotRows);
+    const int64_t width = round_up(blocks(n, tiles), column_unit);
     for (int64_t splits = 1; splits <= kMostSplits; ++splits) {
       const int64_t height = round_up(blocks(block_rows, splits), kDotRows);
       const int64_t tasks = blocks(n, width) * blocks(block_rows, height);
@@ -59,6 +60,23 @@ void store_block(const DotMachine& machine, const float* product, const DotRange
        .out_stride = n,
        .row_scale = scales.left == nullptr ? nullptr : scales.left + row,
        .column_scale = scales.right == nullptr ? nullptr : scales.right + column});
+}
+
+// Whether they can depends neither on rows nor on tiles, so neither does what they give.
+std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
+                                    const DotRange& columns, int64_t n, const OuterScales& scales,
+                                    const ProductOutput& output) {
+  const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
+  if (machine.kernels.dots.finish == nullptr || !known || output.type != Element::bf16 ||
+      scales.left != nullptr || scales.right != nullptr ||
+      n % kDotRows != 0)
+    return std::nullopt;
+  const int64_t row = rows.origin + rows.first, column = columns.origin + columns.first;
+  return FinishedOutput{.bias = output.bias == nullptr ? nullptr : output.bias + column,
+                        .function = output.function,
+                   .out = static_cast<uint16_t*>(output.out) + row * n + column,
+                   .stride = n,
+                   .rows = rows.count};
 }
 
 }  // namespace mxdit::cpu

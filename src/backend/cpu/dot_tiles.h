@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 
 #include "backend/cpu/dot_product.h"
 
@@ -26,9 +27,11 @@ struct DotPlan {
   int64_t chunk_steps;   // of k, packed of the right operand at a time
 
   // step_elements: elements of k in one step.
-  DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads);
+  // Tiles begin at multiples of column_unit.
+  DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads,
+          int64_t column_unit = kDotRows);
   // Rows and columns of a task by an estimate of the time that the busiest thread takes.
-  void choose_tasks(int64_t n, int threads);
+  void choose_tasks(int64_t n, int threads, int64_t column_unit);
 
   int64_t panel_bytes() const { return steps * kDotStepBytes; }
   int64_t left_bytes() const { return (block_rows + kDotRows - 1) / kDotRows * panel_bytes(); }
@@ -54,6 +57,11 @@ struct DotPlan {
 void store_block(const DotMachine& machine, const float* product, const DotRange& rows,
                  const DotRange& columns, int64_t n, const OuterScales& scales,
                  const ProductOutput& output);
+
+// Where the kernels can put the same themselves; none where they cannot.
+std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
+                                    const DotRange& columns, int64_t n, const OuterScales& scales,
+                                    const ProductOutput& output);
 
 // Calls run(scratch, rows, columns) for every tile of a block of rows; make() gives each thread its
 // scratch.

@@ -1,5 +1,7 @@
 // The folded product: int8 panels, one rescaling for each group of 512 columns.
+#include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "backend/cpu/dot_tiles.h"
 
@@ -100,13 +102,28 @@ class FoldedLeft : public PackedOperand {
            plan.block_rows == plan_.block_rows && group_scales == survey_.group_scales();
   }
 
-  bool pack(const DotRange& block) {
+  // For encoding to fill; `is_folded` has an element for each row.
+  FoldedRows rows(uint8_t* is_folded) {
+    return {.panels = static_cast<uint8_t*>(storage_->data()),
+            .panel_bytes = plan_.panel_bytes(),
+            .scale = survey_.scale(0, 0, panels_),
+            .scale_stride = panels_ * kDotRows,
+            .is_folded = is_folded};
+  }
+
+  // Folds a block; with `is_folded`, panels that have a row which is not folded yet.
+  bool pack(const DotRange& block, const uint8_t* is_folded = nullptr) {
     packed_rows_ = block.count;
     std::atomic<bool> foldable = true, has_extra = false;
     machine_.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t panel = begin; panel < end; ++panel) {
         const DotRange part = block.part(panel * kDotRows);
         int64_t& extra = extra_steps_[static_cast<size_t>(panel)];
+        const uint8_t* rows = is_folded == nullptr ? nullptr : is_folded + part.first;
+        if (rows != nullptr && std::count(rows, rows + part.count, 1) == part.count) {
+          complete(panel, part.count);
+          continue;
+        }
         extra = survey_.look(machine_.kernels.dots, block.origin + part.first, part.count, 0,
                              plan_.k, panel, panels_);
         if (extra < 0) foldable = false;
@@ -129,6 +146,20 @@ class FoldedLeft : public PackedOperand {
   }
 
  private:
+  // What encoding leaves out: the groups of a panel, and rows behind the last one.
+  void complete(int64_t panel, int64_t count) {
+    for (int64_t step = 0, group = 0; step < plan_.steps; step += kPieceSteps, ++group) {
+      const int64_t steps = std::min(kPieceSteps, plan_.steps - step);
+      FoldedGroup& entry = survey_.at(group, panel, panels_);
+      entry = {};
+      entry.levels = 1;
+      entry.steps[0] = static_cast<uint8_t>((1u << steps) - 1u);
+      std::fill_n(survey_.scale(group, panel, panels_) + count, kDotRows - count, 0.0f);
+    }
+    uint8_t* at = static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes();
+    for (int64_t step = 0; step < plan_.steps; ++step)
+      std::fill_n(at + step * kDotStepBytes + count * kDotStep, (kDotRows - count) * kDotStep, 0);
+  }
   void fold(const DotRange& block, int64_t panel, uint8_t* extra) {
     const DotRange part = block.part(panel * kDotRows);
     survey_.fold(machine_.kernels.dots, block.origin + part.first, part.count, 0, plan_.k, panel,
@@ -160,6 +191,53 @@ class FoldedLeft : public PackedOperand {
   std::vector<int64_t> extra_steps_;
 };
 
+// Where finished rows go instead of a matrix in bf16.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+  // x [rows, columns] of the result; called once for every block.
+  virtual void take(const uint16_t* x, const DotRange& rows, const DotRange& columns) const = 0;
+};
+
+// Encodes them, each tile's columns being whole groups.
+class EncodingSink : public RowSink {
+ public:
+  // `folded`: of the whole result.
+  EncodingSink(const DotMachine& machine, const QuantizeArgs& encode, const FoldedRows& folded)
+      : machine_(machine), encode_(encode), folded_(folded) {}
+
+  void take(const uint16_t* x, const DotRange& rows, const DotRange& columns) const override {
+    const int64_t row = rows.origin + rows.first, column = columns.origin + columns.first;
+    const int64_t group = column / kFoldColumns;
+    uint8_t is_folded[kDotRows] = {};
+    const FoldedRows folded = {
+        .panels = folded_.panels + row / kDotRows * folded_.panel_bytes + group * kPieceBytes,
+        .panel_bytes = folded_.panel_bytes,
+        .scale = folded_.scale + group * folded_.scale_stride + row,
+        .scale_stride = folded_.scale_stride,
+        .is_folded = is_folded};
+    QuantizeArgs args = encode_;
+    args.x = x;
+    if (args.smooth != nullptr)
+      args.smooth = static_cast<const char*>(args.smooth) + column * element_bytes(args.type);
+    args.columns = columns.count;
+    args.elements += row * args.element_stride + column / 2;
+    args.block_scale += row * args.block_stride + column / args.block;
+    args.block_count = columns.count / args.block;
+    args.scale += row * args.scale_stride + group;
+    args.folded = &folded;
+    machine_.kernels.quantize(args, 0, rows.count);
+    for (int64_t r = 0; r < rows.count; ++r)
+      if (is_folded[r] == 0)
+        std::atomic_ref(folded_.is_folded[row + r]).store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  const DotMachine& machine_;
+  const QuantizeArgs& encode_;
+  const FoldedRows folded_;
+};
+
 class FoldedTile {
  public:
   FoldedTile(const DotMachine& machine, const DotPlan& plan, const QuantizedRows& right,
@@ -169,14 +247,16 @@ class FoldedTile {
         survey_(machine.memory, right, group_scales, plan.tile_columns / kDotRows,
                 (plan.chunk_steps + kPieceSteps - 1) / kPieceSteps),
         storage_(machine.memory.allocate(static_cast<size_t>(
-            plan.right_bytes() + plan.product_bytes() + plan.tile_columns * 4))),
+            plan.right_bytes() + plan.product_bytes() + plan.tile_columns * (4 + 2 * kDotRows)))),
         right_(static_cast<uint8_t*>(storage_->data())),
         product_(reinterpret_cast<float*>(right_ + plan.right_bytes())),
-        start_(product_ + plan.product_bytes() / 4) {}
+        start_(product_ + plan.product_bytes() / 4),
+        finished_(reinterpret_cast<uint16_t*>(start_ + plan.tile_columns)) {}
 
-  // `bias`: what sums start from, or null.
+  // `bias`: what sums start from, or null. With a sink, `output` has only a function.
   void run(const FoldedLeft& left, const DotRange& rows, const DotRange& columns, int64_t n,
-           const float* bias, const OuterScales& scales, const ProductOutput& output) {
+           const float* bias, const OuterScales& scales, const ProductOutput& output,
+           const RowSink* sink) {
     for (int64_t i = 0; i < plan_.tile_columns; ++i)
       start_[i] = bias == nullptr || i >= columns.count ? 0.0f : bias[columns.origin + i];
     for (int64_t step = 0; step < plan_.steps; step += plan_.chunk_steps) {
@@ -184,9 +264,19 @@ class FoldedTile {
       pack_right(columns, step, steps);
       for (int64_t row = 0; row < rows.count; row += kDotRows) {
         float* product = plan_.product_of(product_, row);
-        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product);
-        if (step + steps == plan_.steps)
-          store_block(machine_, product, rows.part(row), columns, n, scales, output);
+        const bool is_last = step + steps == plan_.steps;
+        const DotRange part = rows.part(row);
+        std::optional<FinishedOutput> finished;
+        if (is_last && sink != nullptr)
+          finished = {nullptr, output.function, finished_, columns.count, part.count};
+        else if (is_last && output.bias == nullptr)
+          finished = finished_output(machine_, part, columns, n, scales, output);
+        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,
+                       finished ? &*finished : nullptr);
+        if (is_last && sink != nullptr)
+          sink->take(finished_, part, columns);
+        else if (is_last && !finished)
+          store_block(machine_, product, part, columns, n, scales, output);
       }
     }
   }
@@ -215,17 +305,25 @@ class FoldedTile {
     }
   }
 
-  // One panel of rows: runs of groups with one level together, the others one by one.
+  // One panel of rows: runs of groups with one level together, the others one by one. With `output` the sums
+  // go there.
   void multiply_chunk(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
-                      int64_t steps, float* product) {
+                      int64_t steps, float* product, const FinishedOutput* output) {
     for (int64_t s = 0; s < steps;) {
       int64_t end = s;
       while (end < steps && is_plain(left, row, panels, step + end, end)) end += kPieceSteps;
       end = std::min(end, steps);
-      if (end > s)
-        multiply_plain(left, row, panels, step, s, end - s, product);
-      else
+      const FinishedOutput* now = std::max(end, s + kPieceSteps) >= steps ? output : nullptr;
+      if (end > s) {
+        multiply_plain(left, row, panels, step, s, end - s, product, now);
+      } else {
         multiply_levels(left, row, panels, step, s, product);
+        if (now != nullptr)
+          machine_.kernels.dots.finish({.product = product,
+                                        .product_stride = kDotBlock,
+                                        .panels = panels,
+                                        .output = *now});
+      }
       s = std::max(end, s + kPieceSteps);
     }
   }
@@ -239,7 +337,7 @@ class FoldedTile {
   }
 
   void multiply_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
-                      int64_t steps, float* product) const {
+                      int64_t steps, float* product, const FinishedOutput* output) const {
     const int64_t group = (step + s) / kPieceSteps;
     machine_.kernels.dots.multiply_folded(
         {.left = left.data(row, step + s),
@@ -253,7 +351,8 @@ class FoldedTile {
          .column_scale_stride = panels * kDotRows,
          .start = group == 0 ? start_ : nullptr,
          .product = product,
-         .product_stride = kDotBlock});
+         .product_stride = kDotBlock,
+         .output = output});
   }
 
   void multiply_levels(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
@@ -277,6 +376,7 @@ class FoldedTile {
   std::shared_ptr<Storage> storage_, extra_;
   uint8_t* right_;
   float *product_, *start_;
+  uint16_t* finished_;  // a panel of rows
   bool is_plain_ = true;
 };
 
@@ -299,33 +399,100 @@ bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t
   return foldable;
 }
 
+namespace {
+
+// What products share: the left operand, packed unless `packed` has it, and how it is cut.
+struct FoldedFactors {
+  const DotMachine& machine;
+  const QuantizedRows &left, &right;
+  int64_t m, n;
+  bool scale_each_group;
+  DotPlan plan;
+
+  bool multiply(const float* bias, const OuterScales& scales, const ProductOutput& output,
+                const RowSink* sink, std::shared_ptr<PackedOperand>& packed) const {
+    auto folded = std::dynamic_pointer_cast<FoldedLeft>(packed);
+    const bool is_packed = folded != nullptr && folded->serves(machine, plan, m, scale_each_group);
+    if (!is_packed) folded = std::make_shared<FoldedLeft>(machine, left, scale_each_group, plan);
+    for (int64_t row = 0; row < m; row += plan.block_rows) {
+      const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
+      // Nothing is lost if a later block turns the product away: the other path writes all of it.
+      if (!is_packed && !folded->pack(block)) return false;
+      for_each_tile(
+          machine.threads, plan, block, n,
+          [&] { return FoldedTile(machine, plan, right, scale_each_group); },
+          [&](FoldedTile& tile, const DotRange& rows, const DotRange& columns) {
+            tile.run(*folded, rows, columns, n, bias, scales, output, sink);
+          });
+    }
+    if (plan.block_rows >= m) packed = std::move(folded);
+    return true;
+  }
+};
+
+// A left operand for encoding to fill, and which of its rows were.
+struct FillingLeft {
+  std::shared_ptr<FoldedLeft> left;
+  std::vector<uint8_t> is_folded;
+
+  // No left operand where it would not serve a product.
+  FillingLeft(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
+              uint8_t folded) {
+    if (m <= 0 || k <= 0 || k % kDotStep != 0) return;
+    const DotPlan plan(m, 1, k, kDotStep, machine.threads.size());
+    if (plan.block_rows < m) return;
+    left = std::make_shared<FoldedLeft>(machine, matrix, true, plan);
+    is_folded.assign(static_cast<size_t>(m), folded);
+  }
+  FoldedRows rows() { return left->rows(is_folded.data()); }
+  std::shared_ptr<PackedOperand> filled() {
+    const int64_t m = static_cast<int64_t>(is_folded.size());
+    return left->pack({0, 0, m}, is_folded.data()) ? std::move(left) : nullptr;
+  }
+};
+
+}  // namespace
+
+void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
+                   const std::function<void(const FoldedRows*)>& encode,
+                   std::shared_ptr<PackedOperand>& packed) {
+  packed = nullptr;
+  FillingLeft filling(machine, matrix, m, k, 0);
+  if (filling.left == nullptr) return encode(nullptr);
+  const FoldedRows rows = filling.rows();
+  encode(&rows);
+  packed = filling.filled();
+}
+
+bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
+                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
+                      std::shared_ptr<PackedOperand>& out_packed) {
+  const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
+  if (machine.kernels.dots.finish == nullptr || !known || m <= 0 || k <= 0) return false;
+  FillingLeft filling(machine, output.out, m, n, 1);
+  if (filling.left == nullptr) return false;
+  const EncodingSink sink(machine, output.encode, filling.rows());
+  const FoldedFactors factors = {
+      machine, left, right, m, n, true,
+      DotPlan(m, n, k, kDotStep, machine.threads.size(), kFoldColumns)};
+  const ProductOutput function = {.bias = nullptr, .function = output.function};
+  if (!factors.multiply(output.bias, {}, function, &sink, packed)) return false;
+  out_packed = filling.filled();
+  return true;
+}
+
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed) {
   if (m <= 0 || n <= 0) return true;
-  const DotPlan plan(m, n, k, kDotStep, machine.threads.size());
-  const OuterScales ones;
+  const FoldedFactors factors = {machine, left, right, m, n, scale_each_group,
+                                 DotPlan(m, n, k, kDotStep, machine.threads.size())};
+  if (!scale_each_group) return factors.multiply(nullptr, scales, output, nullptr, packed);
   ProductOutput at_end = output;
-  if (scale_each_group) at_end.bias = nullptr;
-  auto folded = std::dynamic_pointer_cast<FoldedLeft>(packed);
-  const bool is_packed =
-      folded != nullptr && folded->serves(machine, plan, m, scale_each_group);
-  if (!is_packed) folded = std::make_shared<FoldedLeft>(machine, left, scale_each_group, plan);
-  for (int64_t row = 0; row < m; row += plan.block_rows) {
-    const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
-    // Nothing is lost if a later block turns the product away: the other path writes all of it.
-    if (!is_packed && !folded->pack(block)) return false;
-    for_each_tile(
-        machine.threads, plan, block, n,
-        [&] { return FoldedTile(machine, plan, right, scale_each_group); },
-        [&](FoldedTile& tile, const DotRange& rows, const DotRange& columns) {
-          tile.run(*folded, rows, columns, n, scale_each_group ? output.bias : nullptr,
-                   scale_each_group ? ones : scales, at_end);
-        });
-  }
-  if (plan.block_rows >= m) packed = std::move(folded);
-  return true;
+  at_end.bias = nullptr;
+  return factors.multiply(output.bias, {}, at_end, nullptr, packed);
 }
 
 }  // namespace mxdit::cpu

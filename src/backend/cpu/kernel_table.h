@@ -107,6 +107,15 @@ struct RopeArgs {
 
 // ---- quantized matrices: ranges count rows ----
 
+// Left panels of a product (dot_kernels.h) that encoding fills as it goes along.
+struct FoldedRows {
+  uint8_t* panels;      // 64-byte aligned
+  int64_t panel_bytes;  // from panel to panel
+  float* scale;         // of row r and group g of 512 columns at g * scale_stride + r
+  int64_t scale_stride;
+  uint8_t* is_folded;  // set to 1 for every row that was: the others are to be folded from their codes
+};
+
 // Encodes rows of x to the bits that formats/reference.h defines. Strides go from row to row, in
 // units of what they step over; dual_level has a scale per 512 columns, row_maximum and nv_block
 // one for each row.
@@ -124,10 +133,13 @@ struct QuantizeArgs {
   float least_scale, static_scale, static_offset;
   uint8_t* elements;
   int64_t element_stride;
-  uint8_t* block_scale;  // codes behind the last block become 0
+  uint8_t* block_scale;
   int64_t block_stride;
+  int64_t block_count;  // of a row: codes behind the last block become 0
   float* scale;
   int64_t scale_stride;
+  // Null, or where dual_level also goes; kernels need not do it. Columns are a multiple of 64.
+  const FoldedRows* folded = nullptr;
 };
 
 // Reading: an element is code * block scale * scale. Null scales are ones.

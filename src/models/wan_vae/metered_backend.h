@@ -68,6 +68,11 @@ class MeteredBackend final : public Backend {
                         Activation act, Tensor& out) override {
     inner_->quantized_linear(x, weight, bias, act, out);
   }
+  bool quantized_linear_encoded(const QuantizedMatrix& x, const PreparedWeight& weight,
+                                const Tensor* bias, Activation act, const QuantizeOptions& options,
+                                QuantizedMatrix& out) override {
+    return inner_->quantized_linear_encoded(x, weight, bias, act, options, out);
+  }
   KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                 int64_t out_features, int64_t in_features) const override {
     return inner_->quantized_kernel(x, weight, out_features, in_features);

@@ -13,7 +13,9 @@ constexpr int64_t kTileBytes = kDotStepBytes / 2;
 }  // namespace
 
 void pack_values(const PackValuesArgs& args) noexcept {
-  std::memset(args.out, 0, static_cast<size_t>(args.steps * kChunkSteps * kDotStepBytes));
+  // What the loops below leave out.
+  if (args.count < kChunkKeys)
+    std::memset(args.out, 0, static_cast<size_t>(args.steps * kChunkSteps * kDotStepBytes));
   for (int64_t first = 0; first < args.count; first += kKeyStep)
     for (int64_t dot = 0; dot < 16 && first + dot < args.count; ++dot) {
       const bool both = first + dot + 16 < args.count;

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "backend/cpu/amx/attention.h"
+#include "backend/cpu/amx/finish.h"
 #include "backend/cpu/amx/tiles.h"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
@@ -16,6 +17,7 @@ namespace amx {
 namespace {
 
 constexpr int64_t kTileBytes = kDotStepBytes / 2;
+constexpr int kRows = kDotRows;
 
 MXDIT_INLINE void add_scaled(__m512 sum, __m512 scale, const float* start, float* out) {
   _mm512_storeu_ps(out, _mm512_add_ps(_mm512_loadu_ps(start), _mm512_mul_ps(sum, scale)));
@@ -101,13 +103,45 @@ MXDIT_INLINE void prefetch_part(const uint8_t* next, int64_t part, int64_t parts
     _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
 }
 
+// The steps of a piece from the second on, and rows of the panel before in between.
+template <Function function>
+__attribute__((noinline)) void multiply_and_finish(const LeftSteps& left, const uint8_t* right,
+                                                   int64_t steps, const FinishRows& before) {
+  const FinishRows own = before;  // which no store can change: its parts stay in registers
+  int row = 0;
+#define MXDIT_TAKE_ROWS(count) \
+  for (int u = 0; u < (count) && row < kRows; ++u) own.take<function>(row++)
+  for (int64_t s = 1; s < steps; ++s) {
+    const uint8_t* a = left.first + s * kDotStepBytes;
+    const uint8_t* b = right + s * kDotStepBytes;
+    _tile_loadd(4, a, kDotStep);
+    _tile_loadd(6, b, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, a + kTileBytes, kDotStep);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
+    _tile_dpbf16ps(2, 5, 6);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  MXDIT_TAKE_ROWS(kRows);  // where there are few steps
+#undef MXDIT_TAKE_ROWS
+}
+
+// Sums that are to be finished leave the tiles for `finished`, 4 KiB that stay in L1.
 void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
+  alignas(4096) float finished[kDotBlock];
   configure_tiles();
-  float* before = nullptr;
+  float* before = nullptr;  // where the sums of the panel before belong
+  FinishRows rows;
   for (int64_t step = 0; step < args.steps; step += kPieceSteps) {
     const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
     const LeftSteps left = {args.left + step * kDotStepBytes, kDotStep, nullptr};
     const bool is_last = step + kPieceSteps >= args.steps;
+    const bool finishes = is_last && args.output != nullptr;
     const uint8_t* next = is_last ? args.next_left : left.first + kPieceBytes;
     const uint8_t* right = args.right + step / kPieceSteps * args.panels * kPieceBytes;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
@@ -120,34 +154,59 @@ void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
           first_step<true>(left, right, product, before);
         else
           first_step<false>(left, right, product, before);
-        multiply_steps(left, right, 1, steps);
+        if (before != finished)
+          multiply_steps(left, right, 1, steps);
+        else if (args.output->function == Function::none)
+          multiply_and_finish<Function::none>(left, right, steps, rows);
+        else
+          multiply_and_finish<Function::gelu_tanh>(left, right, steps, rows);
       }
-      before = product;
+      before = finishes ? finished : product;
+      if (finishes) rows = FinishRows(*args.output, finished, panel * kDotRows);
     }
   }
   store_tiles(before);
   release_tiles();
+  if (before != finished) return;
+  const bool is_plain = args.output->function == Function::none;
+  for (int row = 0; row < kRows; ++row)
+    is_plain ? rows.take<Function::none>(row) : rows.take<Function::gelu_tanh>(row);
 }
 
 // ---- folded int8 ----
 
-// Adds 16 floats of the panel before: its sums, scaled, to what it starts from.
+// What becomes of a panel's sums.
+enum class Fate { none, add, finish, finish_gelu };
+
+// The sums of the panel before, scaled, on top of what they start from.
 struct Rescale {
   const int32_t* sums;
   const float* row_scale;
   const float* start;
   int64_t start_stride;  // floats from row to row: 0 where all rows start alike
   float* product;
+  const FinishedOutput* output;
+  int64_t column;  // of the output
   __m512 column_scale[2];
 
-  MXDIT_INLINE void add(int i) const {
-    const int row = i >> 1, half = i & 1;
-    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(sums + i * 16));
+  MXDIT_INLINE __m512 half(int row, int half) const {
+    const __m512 sum =
+        _mm512_cvtepi32_ps(_mm512_load_si512(sums + row * kDotRows + half * 16));
     const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(row_scale[row]), column_scale[half]);
-    add_scaled(sum, scale, start + row * start_stride + half * 16, product + i * 16);
+    return _mm512_add_ps(_mm512_loadu_ps(start + row * start_stride + half * 16),
+                         _mm512_mul_ps(sum, scale));
   }
-  MXDIT_INLINE void add_all() const {
-    for (int i = 0; i < 64; ++i) add(i);
+  template <Fate fate>
+  MXDIT_INLINE void take(int row) const {
+    const __m512 low = half(row, 0), high = half(row, 1);
+    if constexpr (fate == Fate::add) {
+      _mm512_storeu_ps(product + row * kDotRows, low);
+      _mm512_storeu_ps(product + row * kDotRows + 16, high);
+    } else if constexpr (fate == Fate::finish) {
+      finish_row<Function::none>(*output, row, column, low, high);
+    } else {
+      finish_row<Function::gelu_tanh>(*output, row, column, low, high);
+    }
   }
 };
 
@@ -155,10 +214,10 @@ struct Rescale {
   MXDIT_STORE_TILE(tile, reinterpret_cast<float*>(sums)); \
   _tile_zero(tile)
 
-// One panel of a whole piece, and the rescaling of the one before it in between. The sums that the
+// One panel of a piece, and what becomes of the sums of the one before it in between. The sums that the
 // tiles hold at first are those of the panel before.
-template <bool has_before>
-MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int32_t* sums,
+template <Fate fate>
+MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int64_t steps, int32_t* sums,
                                  const Rescale& before) {
   _tile_loadd(4, a, kDotStep);
   _tile_loadd(6, b, kDotStep);
@@ -172,28 +231,45 @@ MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int32_t* su
   _tile_dpbssd(2, 5, 6);
   MXDIT_TURN_OVER(3);
   _tile_dpbssd(3, 5, 7);
-  int next = 0;
-#define MXDIT_RESCALE_SOME(count) \
-  if (has_before)                 \
-    for (int u = 0; u < (count) && next < 64; ++u) before.add(next++)
+  int row = 0;
+  // 32 rows behind the 24 products of all but two steps: two behind every third.
+#define MXDIT_TAKE_ROWS(count)    \
+  if constexpr (fate != Fate::none) \
+    for (int u = 0; u < (count) && row < kRows; ++u) before.take<fate>(row++)
 #pragma GCC unroll 8
-  for (int s = 1; s < kPieceSteps; ++s) {
+  for (int64_t s = 1; s < steps; ++s) {
     a += kDotStepBytes;
     b += kDotStepBytes;
     _tile_loadd(4, a, kDotStep);
     _tile_loadd(6, b, kDotStep);
-    if (s > 1) MXDIT_RESCALE_SOME(3);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
     _tile_dpbssd(0, 4, 6);
     _tile_loadd(7, b + kTileBytes, kDotStep);
-    if (s > 1) MXDIT_RESCALE_SOME(3);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
     _tile_dpbssd(1, 4, 7);
     _tile_loadd(5, a + kTileBytes, kDotStep);
-    if (s > 1) MXDIT_RESCALE_SOME(3);
+    if (s > 1) MXDIT_TAKE_ROWS(1);
     _tile_dpbssd(2, 5, 6);
-    if (s > 1) MXDIT_RESCALE_SOME(3);
+    if (s > 1) MXDIT_TAKE_ROWS(2);
     _tile_dpbssd(3, 5, 7);
   }
-#undef MXDIT_RESCALE_SOME
+  MXDIT_TAKE_ROWS(kRows);  // where there are few steps
+#undef MXDIT_TAKE_ROWS
+}
+
+// Kept apart, or the compiler would spill one fate's constants for the others.
+template <Fate fate>
+__attribute__((noinline)) void multiply_some_panel(const uint8_t* a, const uint8_t* b,
+                                                   int64_t steps, int32_t* sums,
+                                                   const Rescale& before) {
+  const Rescale own = before;  // which no store can change: its parts stay in registers
+  if (steps == kPieceSteps) return multiply_panel<fate>(a, b, kPieceSteps, sums, own);
+  multiply_panel<fate>(a, b, steps, sums, own);
+}
+
+template <Fate fate>
+void take_all(const Rescale& before) {
+  for (int row = 0; row < kRows; ++row) before.take<fate>(row);
 }
 
 MXDIT_INLINE void sum_tiles(const uint8_t* a, const uint8_t* b) {
@@ -218,48 +294,46 @@ MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t group, i
           .start = starts ? args.start + panel * kDotRows : product,
           .start_stride = starts ? 0 : kDotRows,
           .product = product,
+          .output = args.output,
+          .column = panel * kDotRows,
           .column_scale = {_mm512_loadu_ps(column_scale), _mm512_loadu_ps(column_scale + 16)}};
 }
 
-// The last group of a row may be shorter.
-void multiply_short_group(const MultiplyFoldedArgs& args, int64_t group, int32_t* sums) {
-  const uint8_t* left = args.left + group * kPieceBytes;
-  for (int64_t panel = 0; panel < args.panels; ++panel) {
-    const uint8_t* right = args.right + (group * args.panels + panel) * kPieceBytes;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-    for (int64_t s = 0; s < args.steps % kPieceSteps; ++s)
-      sum_tiles(left + s * kDotStepBytes, right + s * kDotStepBytes);
-    store_tiles(reinterpret_cast<float*>(sums));
-    rescale_of(args, group, panel, sums).add_all();
-  }
+MXDIT_INLINE Fate fate_of(const MultiplyFoldedArgs& args, bool is_last) {
+  if (!is_last || args.output == nullptr) return Fate::add;
+  return args.output->function == Function::none ? Fate::finish : Fate::finish_gelu;
 }
 
 void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
   alignas(4096) int32_t sums[kDotBlock];
   configure_tiles();
-  const int64_t groups = args.steps / kPieceSteps;
+  const int64_t groups = (args.steps + kPieceSteps - 1) / kPieceSteps;
   const uint8_t *left = args.left, *right = args.right;
   Rescale before = {};
+  Fate fate = Fate::none;  // of the panel before
   for (int64_t group = 0; group < groups; ++group, left += kPieceBytes) {
     const uint8_t* next = group + 1 < groups ? left + kPieceBytes : args.next_left;
+    const int64_t rest = args.steps - group * kPieceSteps;
+    const int64_t steps = rest < kPieceSteps ? rest : kPieceSteps;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
       prefetch_part(next, panel, args.panels);
-      if (group == 0 && panel == 0)
-        multiply_panel<false>(left, right, sums, before);
+      if (fate == Fate::add)
+        multiply_some_panel<Fate::add>(left, right, steps, sums, before);
+      else if (fate == Fate::none)
+        multiply_some_panel<Fate::none>(left, right, steps, sums, before);
+      else if (fate == Fate::finish)
+        multiply_some_panel<Fate::finish>(left, right, steps, sums, before);
       else
-        multiply_panel<true>(left, right, sums, before);
+        multiply_some_panel<Fate::finish_gelu>(left, right, steps, sums, before);
       before = rescale_of(args, group, panel, sums);
+      fate = fate_of(args, group + 1 == groups);
     }
   }
-  if (groups > 0) {
-    store_tiles(reinterpret_cast<float*>(sums));
-    before.add_all();
-  }
-  if (args.steps % kPieceSteps != 0) multiply_short_group(args, groups, sums);
+  store_tiles(reinterpret_cast<float*>(sums));
   release_tiles();
+  if (fate == Fate::add) return take_all<Fate::add>(before);
+  if (fate == Fate::finish) return take_all<Fate::finish>(before);
+  take_all<Fate::finish_gelu>(before);
 }
 
 inline void clear_sums(int32_t* sums) {
@@ -294,6 +368,7 @@ const KernelTable* amx_table() noexcept {
                .fold = nullptr,
                .multiply_folded = amx::multiply_folded,
                .multiply_levels = amx::multiply_levels,
+               .finish = amx::finish,
                .multiply = amx::multiply,
                .multiply_pieces = amx::multiply_pieces},
       .attention = {amx::pack_values, amx::attend, amx::attend_workspace, amx::survey_rows,

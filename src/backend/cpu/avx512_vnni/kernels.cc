@@ -149,6 +149,7 @@ const KernelTable* avx512_vnni_table() noexcept {
                .fold = avx512_vnni::fold,
                .multiply_folded = avx512_vnni::multiply_folded,
                .multiply_levels = avx512_vnni::multiply_levels,
+               .finish = nullptr,
                .multiply = nullptr,
                .multiply_pieces = nullptr},
   };

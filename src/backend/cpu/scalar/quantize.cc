@@ -157,7 +157,7 @@ void quantize_row(const QuantizeArgs& args, int64_t row) noexcept {
     encode_chunk(args, chunk, elements + (args.code == Code::e2m1 ? begin / 2 : begin));
   }
   if (args.block == 0) return;
-  for (int64_t i = (args.columns + args.block - 1) / args.block; i < args.block_stride; ++i)
+  for (int64_t i = (args.columns + args.block - 1) / args.block; i < args.block_count; ++i)
     codes[i] = 0;
 }
 
