@@ -62,7 +62,11 @@ enum : int {
   ACL_FORMAT_FRACTAL_NZ_C0_8 = 54,
 };
 
-enum : int { ACL_MEM_MALLOC_HUGE_FIRST = 0, ACL_MEM_MALLOC_HUGE_ONLY = 1, ACL_MEM_MALLOC_NORMAL_ONLY = 2 };
+enum : int {
+  ACL_MEM_MALLOC_HUGE_FIRST = 0,
+  ACL_MEM_MALLOC_HUGE_ONLY = 1,
+  ACL_MEM_MALLOC_NORMAL_ONLY = 2
+};
 enum : int {
   ACL_MEMCPY_HOST_TO_HOST = 0,
   ACL_MEMCPY_HOST_TO_DEVICE = 1,
@@ -142,10 +146,10 @@ ACL_EXPORT aclError aclrtGetMemInfo(aclrtMemAttr attribute, size_t* free, size_t
 // libnnopbase.so
 ACL_EXPORT aclnnStatus aclnnInit(const char* config_path);
 ACL_EXPORT aclnnStatus aclnnFinalize();
-ACL_EXPORT aclTensor* aclCreateTensor(const int64_t* view_dims, uint64_t view_rank, aclDataType dtype,
-                                      const int64_t* strides, int64_t offset, aclFormat format,
-                                      const int64_t* storage_dims, uint64_t storage_rank,
-                                      void* device_pointer);
+ACL_EXPORT aclTensor* aclCreateTensor(const int64_t* view_dims, uint64_t view_rank,
+                                      aclDataType dtype, const int64_t* strides, int64_t offset,
+                                      aclFormat format, const int64_t* storage_dims,
+                                      uint64_t storage_rank, void* device_pointer);
 ACL_EXPORT aclScalar* aclCreateScalar(void* value, aclDataType dtype);
 ACL_EXPORT aclIntArray* aclCreateIntArray(const int64_t* values, uint64_t size);
 ACL_EXPORT aclTensorList* aclCreateTensorList(const aclTensor* const* tensors, uint64_t size);

@@ -1,13 +1,13 @@
-// The operators' C functions. Each operator has two: `<name>GetWorkspaceSize` checks the arguments and
-// makes an executor, `<name>` puts it on a stream.
+// The operators' C functions. Each operator has two: `<name>GetWorkspaceSize` checks the arguments
+// and makes an executor, `<name>` puts it on a stream.
 #pragma once
 
 #include "ascend_emulator/acl_abi.h"
 
-#define ACLNN_OPERATOR(name, ...)                                                                      \
-  extern "C" ACL_EXPORT aclnnStatus name##GetWorkspaceSize(__VA_ARGS__, uint64_t* workspace_size,      \
-                                                           aclOpExecutor** executor);                  \
-  extern "C" ACL_EXPORT aclnnStatus name(void* workspace, uint64_t workspace_size,                     \
+#define ACLNN_OPERATOR(name, ...)                                                                 \
+  extern "C" ACL_EXPORT aclnnStatus name##GetWorkspaceSize(__VA_ARGS__, uint64_t* workspace_size, \
+                                                           aclOpExecutor** executor);             \
+  extern "C" ACL_EXPORT aclnnStatus name(void* workspace, uint64_t workspace_size,                \
                                          aclOpExecutor* executor, aclrtStream stream);
 
 // libopapi_nn.so
@@ -28,10 +28,11 @@ ACLNN_OPERATOR(aclnnDynamicMxQuantV2, const aclTensor* x, int64_t axis, char* ro
 ACLNN_OPERATOR(aclnnDynamicMxQuantV3, const aclTensor* x, int64_t axis, char* round_mode,
                int64_t dst_type, int64_t block_size, int64_t scale_alg, double dst_type_max,
                double max_low_bound, aclTensor* y, aclTensor* mxscale)
-ACLNN_OPERATOR(aclnnQuantMatmulV5, const aclTensor* x1, const aclTensor* x2, const aclTensor* x1_scale,
-               const aclTensor* x2_scale, const aclTensor* y_scale, const aclTensor* x1_offset,
-               const aclTensor* x2_offset, const aclTensor* y_offset, const aclTensor* bias,
-               bool transpose_x1, bool transpose_x2, int64_t group_size, aclTensor* out)
+ACLNN_OPERATOR(aclnnQuantMatmulV5, const aclTensor* x1, const aclTensor* x2,
+               const aclTensor* x1_scale, const aclTensor* x2_scale, const aclTensor* y_scale,
+               const aclTensor* x1_offset, const aclTensor* x2_offset, const aclTensor* y_offset,
+               const aclTensor* bias, bool transpose_x1, bool transpose_x2, int64_t group_size,
+               aclTensor* out)
 ACLNN_OPERATOR(aclnnQuantMatmulWeightNz, const aclTensor* x1, const aclTensor* x2,
                const aclTensor* x1_scale, const aclTensor* x2_scale, const aclTensor* y_scale,
                const aclTensor* x1_offset, const aclTensor* x2_offset, const aclTensor* y_offset,
@@ -55,10 +56,10 @@ ACLNN_OPERATOR(aclnnRmsNorm, const aclTensor* x, const aclTensor* gamma, double 
 ACLNN_OPERATOR(aclnnGeluV2, const aclTensor* x, int64_t approximate, aclTensor* y)
 ACLNN_OPERATOR(aclnnSilu, const aclTensor* self, aclTensor* out)
 ACLNN_OPERATOR(aclnnSoftmax, const aclTensor* self, int64_t dim, aclTensor* out)
-ACLNN_OPERATOR(aclnnConvolution, const aclTensor* input, const aclTensor* weight, const aclTensor* bias,
-               const aclIntArray* stride, const aclIntArray* padding, const aclIntArray* dilation,
-               bool transposed, const aclIntArray* output_padding, int64_t groups, aclTensor* out,
-               int8_t cube_math_type)
+ACLNN_OPERATOR(aclnnConvolution, const aclTensor* input, const aclTensor* weight,
+               const aclTensor* bias, const aclIntArray* stride, const aclIntArray* padding,
+               const aclIntArray* dilation, bool transposed, const aclIntArray* output_padding,
+               int64_t groups, aclTensor* out, int8_t cube_math_type)
 
 // libopapi_math.so
 extern "C" ACL_EXPORT aclnnStatus aclnnNpuFormatCastCalculateSizeAndFormat(
@@ -83,14 +84,15 @@ ACLNN_OPERATOR(aclnnConstantPadNd, const aclTensor* self, const aclIntArray* pad
 // libopapi_transformer.so
 ACLNN_OPERATOR(aclnnFlashAttentionScoreV4, const aclTensor* query, const aclTensor* key,
                const aclTensor* value, const aclTensor* real_shift, const aclTensor* drop_mask,
-               const aclTensor* padding_mask, const aclTensor* atten_mask, const aclTensor* query_rope,
-               const aclTensor* key_rope, const aclTensor* dscale_q, const aclTensor* dscale_k,
-               const aclTensor* dscale_v, const aclTensor* sink, const aclIntArray* prefix,
-               const aclIntArray* actual_seq_q, const aclIntArray* actual_seq_kv,
-               const aclIntArray* q_start, const aclIntArray* kv_start, double scale,
-               double keep_prob, int64_t pre_tokens, int64_t next_tokens, int64_t head_num,
-               char* layout, int64_t inner_precise, int64_t sparse_mode, int64_t out_dtype,
-               int64_t pse_type, char* softmax_layout, int64_t seed, int64_t offset,
-               aclTensor* softmax_max, aclTensor* softmax_sum, aclTensor* softmax_out, aclTensor* out)
+               const aclTensor* padding_mask, const aclTensor* atten_mask,
+               const aclTensor* query_rope, const aclTensor* key_rope, const aclTensor* dscale_q,
+               const aclTensor* dscale_k, const aclTensor* dscale_v, const aclTensor* sink,
+               const aclIntArray* prefix, const aclIntArray* actual_seq_q,
+               const aclIntArray* actual_seq_kv, const aclIntArray* q_start,
+               const aclIntArray* kv_start, double scale, double keep_prob, int64_t pre_tokens,
+               int64_t next_tokens, int64_t head_num, char* layout, int64_t inner_precise,
+               int64_t sparse_mode, int64_t out_dtype, int64_t pse_type, char* softmax_layout,
+               int64_t seed, int64_t offset, aclTensor* softmax_max, aclTensor* softmax_sum,
+               aclTensor* softmax_out, aclTensor* out)
 ACLNN_OPERATOR(aclnnRotaryPositionEmbedding, const aclTensor* x, const aclTensor* cos,
                const aclTensor* sin, int64_t mode, aclTensor* out)

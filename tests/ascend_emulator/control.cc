@@ -32,7 +32,8 @@ int set(const char* name, const char* value) {
 uint64_t total(const std::map<std::string, uint64_t>& counters, bool first_phases) {
   uint64_t sum = 0;
   for (const auto& [name, count] : counters) {
-    if (name.starts_with("aclnn") && name.ends_with("GetWorkspaceSize") == first_phases) sum += count;
+    if (name.starts_with("aclnn") && name.ends_with("GetWorkspaceSize") == first_phases)
+      sum += count;
   }
   return sum;
 }
@@ -86,7 +87,7 @@ bool operator_at(size_t index, const char** name, const char** library, const ch
 }  // namespace
 
 const AscendEmulator* ascendEmulator() {
-  static constexpr AscendEmulator kTable{reset,        set,                counter,    reset_counters,
-                                         broken_rules, clear_broken_rules, operator_at};
+  static constexpr AscendEmulator kTable{
+      reset, set, counter, reset_counters, broken_rules, clear_broken_rules, operator_at};
   return &kTable;
 }

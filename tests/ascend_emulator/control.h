@@ -16,15 +16,15 @@ struct AscendEmulator {
   void (*reset)();
   // See settings.h. 0, or -1 for a name or value that is not understood. At any time.
   int (*set)(const char* name, const char* value);
-  // How often since the start or reset_counters: "aclnnX" (second phases), "aclnnXGetWorkspaceSize" (first
-  // phases), "kernels" (that started), "operators" (second phases of all), "plans" (first phases of all),
-  // "synchronizations" (of streams, events, devices), "copies" and "fills" (synchronous),
-  // "blocking_copies" (asynchronous ones of pageable memory), "async_copies", "async_fills", "mallocs",
-  // "frees", "host_mallocs"; and "bytes" in use now, "peak_bytes".
+  // How often since the start or reset_counters: "aclnnX" (second phases), "aclnnXGetWorkspaceSize"
+  // (first phases), "kernels" (that started), "operators" (second phases of all), "plans" (first
+  // phases of all), "synchronizations" (of streams, events, devices), "copies" and "fills"
+  // (synchronous), "blocking_copies" (asynchronous ones of pageable memory), "async_copies",
+  // "async_fills", "mallocs", "frees", "host_mallocs"; and "bytes" in use now, "peak_bytes".
   uint64_t (*counter)(const char* name);
   void (*reset_counters)();
-  // Rules that were broken where the device would have said nothing, one a line. The pointer is valid
-  // until the thread's next call.
+  // Rules that were broken where the device would have said nothing, one a line. The pointer is
+  // valid until the thread's next call.
   const char* (*broken_rules)();
   // Forgets them: for tests that break rules on purpose and then want a clean aclFinalize.
   void (*clear_broken_rules)();

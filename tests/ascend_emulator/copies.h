@@ -14,8 +14,9 @@ struct Copy {
   bool src_on_device = false;
 };
 
-// FRACTAL_NZ that is copied whole from device to device stays what it is; every other write ends it.
-// Throws KernelFault when device memory is not there (any more). Called without the state's mutex.
+// FRACTAL_NZ that is copied whole from device to device stays what it is; every other write ends
+// it. Throws KernelFault when device memory is not there (any more). Called without the state's
+// mutex.
 void run_copy(const Copy& copy);
 void run_fill(void* pointer, int value, size_t bytes);
 

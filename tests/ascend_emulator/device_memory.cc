@@ -19,15 +19,20 @@ constexpr uint64_t kPage = 4096;
 constexpr uint64_t kAlignment = 64;
 constexpr uint64_t kPattern = 32ull << 20;
 
-uint64_t round_up(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+uint64_t round_up(uint64_t value, uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
 
 std::byte* reserve() {
-  void* range = mmap(nullptr, kRange, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* range =
+      mmap(nullptr, kRange, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED) throw std::bad_alloc();
   return static_cast<std::byte*>(range);
 }
 
-uint64_t number_of(const void* address) { return reinterpret_cast<uint64_t>(address); }
+uint64_t number_of(const void* address) {
+  return reinterpret_cast<uint64_t>(address);
+}
 
 }  // namespace
 
@@ -107,8 +112,8 @@ void DeviceMemory::fill(std::byte* begin, uint64_t bytes) {
   }
   uint64_t done = 0;
   for (; pattern_ >= 0 && done + kPattern <= bytes; done += kPattern) {
-    if (mmap(begin + done, kPattern, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, pattern_, 0) ==
-        MAP_FAILED) {
+    if (mmap(begin + done, kPattern, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, pattern_,
+             0) == MAP_FAILED) {
       break;
     }
   }

@@ -1,6 +1,7 @@
-// Memory of the emulated devices. A device address lies in a range that no access is allowed to; the
-// bytes are in a second range at the same distance from its start, which only the emulator knows
-// (Allocation::bytes). Around each allocation there are pages that nobody can touch in either range.
+// Memory of the emulated devices. A device address lies in a range that no access is allowed to;
+// the bytes are in a second range at the same distance from its start, which only the emulator
+// knows (Allocation::bytes). Around each allocation there are pages that nobody can touch in either
+// range.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <shared_mutex>
 #include <string>
 
+#include "ascend_emulator/hazards.h"
 #include "ascend_emulator/objects.h"
 
 namespace ascend_emulator {
@@ -33,8 +35,10 @@ struct Allocation {
   std::map<uint64_t, NzRegion> nz;
   // Work that was handed to streams and reads or writes this memory.
   std::unique_ptr<Uses> uses;
-  // Held while bytes are read (shared) or written: what runs at once on the device runs one after the
-  // other here, so that a caller's race is wrong numbers and never undefined behaviour of the emulator.
+  AccessLog log;
+  // Held while bytes are read (shared) or written: what runs at once on the device runs one after
+  // the other here, so that a caller's race is wrong numbers and never undefined behaviour of the
+  // emulator.
   std::shared_mutex running;
 
   Allocation();
@@ -71,10 +75,10 @@ class DeviceMemory {
   uint64_t place(uint64_t bytes);
   void fill(std::byte* begin, uint64_t bytes);
 
-  uint64_t range_ = 0;   // device addresses start here
+  uint64_t range_ = 0;  // device addresses start here
   std::byte* mirror_ = nullptr;
-  uint64_t next_ = 0;    // offset of the next address that was never used
-  int pattern_ = -1;     // a file of 0xFF
+  uint64_t next_ = 0;  // offset of the next address that was never used
+  int pattern_ = -1;   // a file of 0xFF
   uint64_t peak_ = 0;
   std::map<int, uint64_t> used_;
   std::map<uint64_t, std::shared_ptr<Allocation>> live_;

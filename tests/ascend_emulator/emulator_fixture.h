@@ -1,4 +1,5 @@
-// A caller of the emulated libraries, for tests: device 0 is set, and everything ends with the test.
+// A caller of the emulated libraries, for tests: device 0 is set, and everything ends with the
+// test.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -20,7 +21,9 @@ class EmulatorStart : public testing::Test {
   ~EmulatorStart() override { emulator()->reset(); }
 
   static const AscendEmulator* emulator() { return ascendEmulator(); }
-  static void set(const char* name, const char* value) { ASSERT_EQ(emulator()->set(name, value), 0); }
+  static void set(const char* name, const char* value) {
+    ASSERT_EQ(emulator()->set(name, value), 0);
+  }
   static std::string message() {
     const char* text = aclGetRecentErrMsg();
     return text == nullptr ? "" : text;
@@ -57,13 +60,14 @@ class EmulatorTest : public EmulatorStart {
               0);
     return values;
   }
-  static aclTensor* tensor(void* memory, const std::vector<int64_t>& shape, aclDataType dtype = ACL_FLOAT,
-                           aclFormat format = ACL_FORMAT_ND) {
+  static aclTensor* tensor(void* memory, const std::vector<int64_t>& shape,
+                           aclDataType dtype = ACL_FLOAT, aclFormat format = ACL_FORMAT_ND) {
     return aclCreateTensor(shape.data(), shape.size(), dtype, nullptr, 0, format, shape.data(),
                            shape.size(), memory);
   }
   // Both phases, with a workspace of its own; the status of the first that fails.
-  static aclnnStatus run(const TestOperator& op, aclTensor* x, aclTensor* y, aclrtStream stream = nullptr) {
+  static aclnnStatus run(const TestOperator& op, aclTensor* x, aclTensor* y,
+                         aclrtStream stream = nullptr) {
     uint64_t size = 0;
     aclOpExecutor* executor = nullptr;
     if (const aclnnStatus status = op.plan(x, y, &size, &executor)) return status;

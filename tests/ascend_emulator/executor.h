@@ -25,7 +25,9 @@ class Executor {
  public:
   explicit Executor(const OperatorInfo& info) : info_(info) {}
   const OperatorInfo& info() const { return info_; }
-  const char* state_name() const { return launches == 0 ? "never used" : "repeatable, never destroyed"; }
+  const char* state_name() const {
+    return launches == 0 ? "never used" : "repeatable, never destroyed";
+  }
 
   std::vector<Argument> arguments;
   uint64_t workspace = 0;

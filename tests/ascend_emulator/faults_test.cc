@@ -87,6 +87,22 @@ TEST_F(FaultsTest, AFailingKernelIsSeenAtTheNextSync) {
   EXPECT_EQ(broken_rules(), "") << "not the caller's fault";
 }
 
+TEST_F(FaultsTest, AfterAFailureEverythingMayBeTakenDown) {
+  set("kernel_fails", "*:1");
+  void* memory = upload({1});
+  aclTensor* x = tensor(memory, {1});
+  aclrtStream other = nullptr;
+  ASSERT_EQ(aclrtCreateStream(&other), 0);
+  aclTensor* y = tensor(device_memory(4), {1});
+  EXPECT_EQ(run(kAddOne, x, x), 0);
+  EXPECT_EQ(run(kAddOne, y, y, other), 0);
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_EQ(aclDestroyTensor(x), 0);
+  EXPECT_EQ(aclDestroyTensor(y), 0);
+  EXPECT_EQ(aclrtDestroyStream(other), 0);
+  EXPECT_EQ(broken_rules(), "");
+}
+
 TEST_F(FaultsTest, AFailingKernelIsSeenByABlockingCopy) {
   set("kernel_fails", "*:1");
   void* memory = upload({1});

@@ -46,7 +46,8 @@ class HandleTable {
   uint64_t decode(const void* handle) const {
     const auto bits = reinterpret_cast<uint64_t>(handle);
     const uint64_t head = kMark | (static_cast<uint64_t>(kind_) << 40);
-    return (bits & ~0xFFFFFFFFFFull) == head && (bits & 15) == 0 ? (bits & 0xFFFFFFFFFFull) >> 4 : 0;
+    return (bits & ~0xFFFFFFFFFFull) == head && (bits & 15) == 0 ? (bits & 0xFFFFFFFFFFull) >> 4
+                                                                 : 0;
   }
 
   uint16_t kind_;

@@ -15,7 +15,9 @@ namespace {
 constexpr uint64_t kFence = 128;
 constexpr uint64_t kAddressUnit = 32;
 
-uint64_t number_of(const void* address) { return reinterpret_cast<uint64_t>(address); }
+uint64_t number_of(const void* address) {
+  return reinterpret_cast<uint64_t>(address);
+}
 
 // The memory of a launch, found and locked.
 class Footprint {
@@ -79,7 +81,8 @@ void Footprint::find() {
     if (allocation) use(allocation, argument.writes);
   }
   if (executor.workspace == 0) return;
-  if (const std::string problem = problem_of_workspace(launch_, executor.workspace); !problem.empty()) {
+  if (const std::string problem = problem_of_workspace(launch_, executor.workspace);
+      !problem.empty()) {
     fault(problem);
   }
   const auto allocation = all.memory.find(launch_.workspace, executor.workspace);
@@ -119,7 +122,8 @@ void Footprint::check_nz() const {
     const uint64_t base = number_of(tensor.address) - allocations_[i]->address;
     if (is_nz(tensor.format)) {
       const auto region = regions.find(base);
-      const bool known = region != regions.end() && region->second.bytes == tensor.storage_bytes() &&
+      const bool known = region != regions.end() &&
+                         region->second.bytes == tensor.storage_bytes() &&
                          region->second.storage_shape == tensor.storage_shape &&
                          region->second.bits == bits_per_element(tensor.dtype);
       if (known) continue;
@@ -243,7 +247,8 @@ std::string problem_of_memory(const Argument& argument, int device) {
 
 std::string problem_of_workspace(const Launch& launch, uint64_t bytes) {
   const DeviceMemory& memory = state().memory;
-  if (launch.workspace == nullptr) return "workspace: expected " + std::to_string(bytes) + " bytes, got none";
+  if (launch.workspace == nullptr)
+    return "workspace: expected " + std::to_string(bytes) + " bytes, got none";
   if (!memory.is_device(launch.workspace)) return "workspace: a host pointer";
   if (number_of(launch.workspace) % kAddressUnit != 0) {
     return "workspace: the address is not a multiple of 32 bytes";

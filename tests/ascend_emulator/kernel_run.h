@@ -14,7 +14,8 @@ struct Launch {
   int device = 0;
 };
 
-// Why a tensor's memory cannot be used: "" or a text ("out: a host pointer"). With the state's mutex held.
+// Why a tensor's memory cannot be used: "" or a text ("out: a host pointer"). With the state's
+// mutex held.
 std::string problem_of_memory(const Argument& argument, int device);
 // Why the workspace cannot be used, likewise.
 std::string problem_of_workspace(const Launch& launch, uint64_t bytes);

@@ -38,14 +38,37 @@ bool has_operator(const Library& library, const std::string& name) {
 
 TEST(Libraries, TheRuntimeIsThere) {
   const Library library(kFolder, "libacl_rt.so");
-  for (const char* symbol :
-       {"aclInit", "aclFinalize", "aclGetRecentErrMsg", "aclrtGetSocName", "aclrtGetDeviceCount",
-        "aclrtSetDevice", "aclrtResetDevice", "aclrtGetDevice", "aclrtCreateContext", "aclrtDestroyContext",
-        "aclrtSetCurrentContext", "aclrtCreateStream", "aclrtDestroyStream", "aclrtSynchronizeStream",
-        "aclrtSynchronizeDevice", "aclrtCreateEvent", "aclrtDestroyEvent", "aclrtRecordEvent",
-        "aclrtStreamWaitEvent", "aclrtSynchronizeEvent", "aclrtEventElapsedTime", "aclrtMalloc", "aclrtFree",
-        "aclrtMallocHost", "aclrtFreeHost", "aclrtMemcpy", "aclrtMemcpyAsync", "aclrtMemset",
-        "aclrtMemsetAsync", "aclrtGetMemInfo", "ascendEmulator"}) {
+  for (const char* symbol : {"aclInit",
+                             "aclFinalize",
+                             "aclGetRecentErrMsg",
+                             "aclrtGetSocName",
+                             "aclrtGetDeviceCount",
+                             "aclrtSetDevice",
+                             "aclrtResetDevice",
+                             "aclrtGetDevice",
+                             "aclrtCreateContext",
+                             "aclrtDestroyContext",
+                             "aclrtSetCurrentContext",
+                             "aclrtCreateStream",
+                             "aclrtDestroyStream",
+                             "aclrtSynchronizeStream",
+                             "aclrtSynchronizeDevice",
+                             "aclrtCreateEvent",
+                             "aclrtDestroyEvent",
+                             "aclrtRecordEvent",
+                             "aclrtStreamWaitEvent",
+                             "aclrtSynchronizeEvent",
+                             "aclrtEventElapsedTime",
+                             "aclrtMalloc",
+                             "aclrtFree",
+                             "aclrtMallocHost",
+                             "aclrtFreeHost",
+                             "aclrtMemcpy",
+                             "aclrtMemcpyAsync",
+                             "aclrtMemset",
+                             "aclrtMemsetAsync",
+                             "aclrtGetMemInfo",
+                             "ascendEmulator"}) {
     EXPECT_TRUE(library.has(symbol)) << symbol;
   }
   EXPECT_FALSE(library.has("aclCreateTensor")) << "that is libnnopbase's";
@@ -69,12 +92,13 @@ TEST(Libraries, EveryOperatorIsInItsLibrary) {
   } lists[] = {
       {"libopapi_nn.so",
        {"aclnnDynamicDualLevelMxQuant", "aclnnDualLevelQuantMatmulWeightNz", "aclnnDynamicMxQuant",
-        "aclnnDynamicMxQuantV2", "aclnnDynamicMxQuantV3", "aclnnQuantMatmulV5", "aclnnQuantMatmulWeightNz",
-        "aclnnMatmul", "aclnnMm", "aclnnBatchMatMul", "aclnnAddmm", "aclnnMatmulWeightNz", "aclnnLayerNorm",
-        "aclnnRmsNorm", "aclnnGeluV2", "aclnnSilu", "aclnnSoftmax", "aclnnConvolution"}},
+        "aclnnDynamicMxQuantV2", "aclnnDynamicMxQuantV3", "aclnnQuantMatmulV5",
+        "aclnnQuantMatmulWeightNz", "aclnnMatmul", "aclnnMm", "aclnnBatchMatMul", "aclnnAddmm",
+        "aclnnMatmulWeightNz", "aclnnLayerNorm", "aclnnRmsNorm", "aclnnGeluV2", "aclnnSilu",
+        "aclnnSoftmax", "aclnnConvolution"}},
       {"libopapi_math.so",
-       {"aclnnNpuFormatCast", "aclnnCast", "aclnnAdd", "aclnnSub", "aclnnMul", "aclnnMuls", "aclnnAdds",
-        "aclnnPermute", "aclnnCat", "aclnnInplaceCopy", "aclnnConstantPadNd"}},
+       {"aclnnNpuFormatCast", "aclnnCast", "aclnnAdd", "aclnnSub", "aclnnMul", "aclnnMuls",
+        "aclnnAdds", "aclnnPermute", "aclnnCat", "aclnnInplaceCopy", "aclnnConstantPadNd"}},
       {"libopapi_transformer.so", {"aclnnFlashAttentionScoreV4", "aclnnRotaryPositionEmbedding"}},
   };
   const std::vector<ListedOperator> listed = list_operators(kFolder);
@@ -83,9 +107,11 @@ TEST(Libraries, EveryOperatorIsInItsLibrary) {
     const Library library(kFolder, list.library);
     for (const std::string name : list.operators) {
       EXPECT_TRUE(has_operator(library, name)) << name;
-      EXPECT_TRUE(std::ranges::any_of(listed, [&](const ListedOperator& entry) {
-        return entry.name == name && entry.library == list.library;
-      })) << name << " is not registered for " << list.library;
+      EXPECT_TRUE(std::ranges::any_of(listed,
+                                      [&](const ListedOperator& entry) {
+                                        return entry.name == name && entry.library == list.library;
+                                      }))
+          << name << " is not registered for " << list.library;
       ++count;
     }
   }
@@ -119,6 +145,15 @@ TEST(Libraries, OlderVersionsLackWhatCameLater) {
   EXPECT_FALSE(newer.has("aclnnDynamicMxQuantV3"));
 }
 
+TEST(Libraries, TheOldestVersionHasTheOldRuntime) {
+  const std::string folder = kFolder + "/cann_8.0";
+  EXPECT_FALSE(std::filesystem::exists(folder + "/libacl_rt.so"));
+  EXPECT_TRUE(Library(folder, "libascendcl.so").has("aclrtMalloc"));
+  const Library nn(folder, "libopapi_nn.so");
+  EXPECT_FALSE(nn.has("aclnnDynamicMxQuant"));
+  EXPECT_TRUE(has_operator(nn, "aclnnMatmul"));
+}
+
 class LibrarySet : public testing::Test {
  protected:
   LibrarySet() : folder_(testing::TempDir() + "ascend_emulator_without") {}
@@ -143,7 +178,8 @@ TEST_F(LibrarySet, ASymbolThatNoLibraryHasIsAnError) {
 
 TEST_F(LibrarySet, VersionsAreComparedAsNumbers) {
   const std::vector<ListedOperator> operators = {{"aclnnA", "", "8.5"}, {"aclnnB", "", "10.0"}};
-  EXPECT_THAT(symbols_after(operators, "9.1"), testing::ElementsAre("aclnnB", "aclnnBGetWorkspaceSize"));
+  EXPECT_THAT(symbols_after(operators, "9.1"),
+              testing::ElementsAre("aclnnB", "aclnnBGetWorkspaceSize"));
   EXPECT_THAT(symbols_after(operators, "10.0"), testing::IsEmpty());
   EXPECT_THROW(symbols_after(operators, "new"), std::runtime_error);
 }

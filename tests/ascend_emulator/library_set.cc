@@ -41,8 +41,9 @@ SymbolTable dynamic_symbols(std::vector<char>& file, const std::string& path) {
   throw std::runtime_error(path + ": expected dynamic symbols");
 }
 
-// Spoils the name of a defined symbol. The hash table leads to the entry by the old name's hash, where the
-// names then differ; nothing leads there by the new one. False when the file has no such symbol.
+// Spoils the name of a defined symbol. The hash table leads to the entry by the old name's hash,
+// where the names then differ; nothing leads there by the new one. False when the file has no such
+// symbol.
 bool hide(std::vector<char>& file, const std::string& path, const std::string& symbol) {
   const SymbolTable table = dynamic_symbols(file, path);
   for (size_t i = 0; i < table.count; ++i) {
@@ -81,7 +82,7 @@ int number_of(const std::string& version) {
 }  // namespace
 
 void copy_libraries(const std::string& from, const std::string& to,
-                    const std::vector<std::string>& without) {
+                    const std::vector<std::string>& without, bool old_runtime) {
   fs::create_directories(to);
   std::set<std::string> hidden;
   for (const auto& entry : fs::directory_iterator(from)) {
@@ -92,14 +93,16 @@ void copy_libraries(const std::string& from, const std::string& to,
       if (hide(bytes, path.string(), symbol)) hidden.insert(symbol);
     }
     // Never over a file that a process may have mapped.
-    const fs::path target = fs::path(to) / path.filename();
+    const bool renamed = old_runtime && path.filename() == "libacl_rt.so";
+    const fs::path target = fs::path(to) / (renamed ? "libascendcl.so" : path.filename());
     fs::remove(target);
     std::ofstream file(target, std::ios::binary);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!file.flush()) throw std::runtime_error("cannot write " + target.string());
   }
   for (const std::string& symbol : without) {
-    if (!hidden.contains(symbol)) throw std::runtime_error("no library of " + from + " has " + symbol);
+    if (!hidden.contains(symbol))
+      throw std::runtime_error("no library of " + from + " has " + symbol);
   }
 }
 
@@ -114,9 +117,14 @@ std::vector<std::string> symbols_after(const std::vector<ListedOperator>& operat
   return symbols;
 }
 
+bool has_old_runtime(const std::string& version) {
+  return number_of(version) < number_of("8.5");
+}
+
 std::vector<ListedOperator> list_operators(const std::string& folder) {
   AscendEmulatorEntry entry = nullptr;
-  for (const char* name : {"libopapi_nn.so", "libopapi_math.so", "libopapi_transformer.so", "libacl_rt.so"}) {
+  for (const char* name :
+       {"libopapi_nn.so", "libopapi_math.so", "libopapi_transformer.so", "libacl_rt.so"}) {
     void* library = dlopen((folder + "/" + name).c_str(), RTLD_NOW);
     if (library == nullptr) throw std::runtime_error(dlerror());
     entry = reinterpret_cast<AscendEmulatorEntry>(dlsym(library, "ascendEmulator"));

@@ -14,8 +14,10 @@ int main(int argc, char** argv) {
   }
   try {
     std::vector<std::string> without;
+    bool old_runtime = false;
     for (int i = 3; i < argc; i += 2) {
       if (std::strcmp(argv[i], "--cann") == 0) {
+        old_runtime = has_old_runtime(argv[i + 1]);
         for (std::string& symbol : symbols_after(list_operators(argv[1]), argv[i + 1])) {
           without.push_back(std::move(symbol));
         }
@@ -26,7 +28,7 @@ int main(int argc, char** argv) {
         return 2;
       }
     }
-    copy_libraries(argv[1], argv[2], without);
+    copy_libraries(argv[1], argv[2], without, old_runtime);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

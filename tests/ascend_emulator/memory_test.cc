@@ -77,7 +77,8 @@ TEST_F(MemoryTest, ASizeIsRoundedUpTo32AndEndsThere) {
   void* memory = device_memory(33);
   std::vector<char> host(65);
   EXPECT_EQ(aclrtMemcpy(memory, 64, host.data(), 64, ACL_MEMCPY_HOST_TO_DEVICE), 0);
-  EXPECT_EQ(aclrtMemcpy(memory, 65, host.data(), 65, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(memory, 65, host.data(), 65, ACL_MEMCPY_HOST_TO_DEVICE),
+            ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("65 bytes at offset 0 of an allocation of 64 bytes"));
   EXPECT_THAT(broken_rules(), HasSubstr("aclrtMemcpy"));
 }
@@ -141,7 +142,20 @@ TEST_F(MemoryTest, AKernelOnFreedMemoryIs507015AtTheNextWait) {
   EXPECT_EQ(aclrtFree(memory), 0) << "aclrtFree does not wait";
   EXPECT_THAT(broken_rules(), HasSubstr("before the work that uses them was waited for"));
   EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
-  EXPECT_THAT(message(), HasSubstr("aclnnTestNoWorkspace: x: storage [1] of FLOAT lies in freed memory"));
+  EXPECT_THAT(message(),
+              HasSubstr("aclnnTestNoWorkspace: x: storage [1] of FLOAT lies in freed memory"));
+}
+
+TEST_F(MemoryTest, MemoryFreedWhileAKernelRunsOnItIs507015) {
+  set("start", "eager");
+  void* memory = upload({1});
+  aclTensor* x = tensor(memory, {1});
+  ASSERT_EQ(run(kSlowAddOne, x, tensor(device_memory(4), {1})), 0);
+  wait_for_slow_kernel();
+  EXPECT_EQ(aclrtFree(memory), 0);
+  end_slow_kernel();
+  EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_THAT(message(), HasSubstr("memory was freed before the kernel ended"));
 }
 
 TEST_F(MemoryTest, AFailureStaysUntilTheDeviceIsReset) {
@@ -156,7 +170,8 @@ TEST_F(MemoryTest, AFailureStaysUntilTheDeviceIsReset) {
   EXPECT_EQ(aclrtSynchronizeStream(other), ACL_ERROR_RT_AICORE_EXCEPTION);
   EXPECT_EQ(aclrtSynchronizeDevice(), ACL_ERROR_RT_AICORE_EXCEPTION);
   float value = 0;
-  EXPECT_EQ(aclrtMemcpy(&value, 4, result, 4, ACL_MEMCPY_DEVICE_TO_HOST), ACL_ERROR_RT_AICORE_EXCEPTION);
+  EXPECT_EQ(aclrtMemcpy(&value, 4, result, 4, ACL_MEMCPY_DEVICE_TO_HOST),
+            ACL_ERROR_RT_AICORE_EXCEPTION);
   EXPECT_EQ(aclrtFree(result), 0);
   EXPECT_EQ(aclrtDestroyStream(other), 0);
   EXPECT_EQ(aclrtResetDevice(0), 0);
@@ -181,6 +196,7 @@ TEST_F(MemoryTest, TheKindOfACopyMustBeTrue) {
   char host[64] = {};
   EXPECT_EQ(aclrtMemcpy(host, 4, memory, 4, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_EQ(aclrtMemcpy(host, 4, memory, 4, ACL_MEMCPY_HOST_TO_HOST), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(host, 4, host + 8, 4, ACL_MEMCPY_HOST_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_EQ(aclrtMemcpy(memory, 4, host, 4, ACL_MEMCPY_DEVICE_TO_DEVICE), ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("src lies on the other side than kind says"));
 }
@@ -199,7 +215,8 @@ TEST_F(MemoryTest, CopiesStayInsideTheirBlocks) {
   EXPECT_EQ(aclrtMemset(nullptr, 32, 0, 32), ACL_ERROR_INVALID_PARAM);
   void* pinned = nullptr;
   ASSERT_EQ(aclrtMallocHost(&pinned, 40), 0);
-  EXPECT_EQ(aclrtMemcpy(pinned, 64, memory, 64, ACL_MEMCPY_DEVICE_TO_HOST), ACL_ERROR_INVALID_PARAM);
+  EXPECT_EQ(aclrtMemcpy(pinned, 64, memory, 64, ACL_MEMCPY_DEVICE_TO_HOST),
+            ACL_ERROR_INVALID_PARAM);
   EXPECT_THAT(message(), HasSubstr("past the end of a block of aclrtMallocHost"));
 }
 

@@ -18,9 +18,9 @@ Handle* refused(const char* function, const std::string& text) {
 // Text of what is wrong with a handle that should be alive, kept for aclFinalize as well.
 aclnnStatus bad_handle(const char* function, const void* handle, HandleFate fate) {
   if (handle == nullptr) return fail(ACLNN_ERR_PARAM_NULLPTR, std::string(function) + ": got null");
-  const std::string text = std::string(function) + (fate == HandleFate::gone
-                                                        ? ": destroyed before"
-                                                        : ": the handle is none of this kind");
+  const std::string text =
+      std::string(function) +
+      (fate == HandleFate::gone ? ": destroyed before" : ": the handle is none of this kind");
   state().broken(text);
   return fail(ACLNN_ERR_PARAM_INVALID, text);
 }
@@ -41,7 +41,8 @@ std::string problem_of(const Tensor& tensor) {
   const int bits = bits_per_element(tensor.dtype);
   if (bits == 0) return "dtype: " + std::to_string(tensor.dtype) + " is unknown";
   if (!fits(tensor.shape)) return "view " + to_text(tensor.shape) + ": expected extents from 0";
-  if (!fits(tensor.storage_shape)) return "storage " + to_text(tensor.storage_shape) + ": bad extents";
+  if (!fits(tensor.storage_shape))
+    return "storage " + to_text(tensor.storage_shape) + ": bad extents";
   if (tensor.offset < 0) return "offset: expected at least 0, got " + std::to_string(tensor.offset);
   const int64_t storage = element_count(tensor.storage_shape);
   int64_t last = tensor.offset;
@@ -49,26 +50,33 @@ std::string problem_of(const Tensor& tensor) {
     const int64_t stride = tensor.strides[d];
     if (stride < 0) return "strides " + to_text(tensor.strides) + ": expected at least 0";
     if (tensor.shape[d] > 1 && stride > storage) {
-      return "strides " + to_text(tensor.strides) + " leave the storage " + to_text(tensor.storage_shape);
+      return "strides " + to_text(tensor.strides) + " leave the storage " +
+             to_text(tensor.storage_shape);
     }
     last += (tensor.shape[d] - 1) * stride;
     if (tensor.elements() > 0 && last >= storage) break;
   }
   if (tensor.elements() > 0 && last >= storage) {
-    return "view " + to_text(tensor.shape) + " with strides " + to_text(tensor.strides) + " and offset " +
-           std::to_string(tensor.offset) + " leaves the storage " + to_text(tensor.storage_shape);
+    return "view " + to_text(tensor.shape) + " with strides " + to_text(tensor.strides) +
+           " and offset " + std::to_string(tensor.offset) + " leaves the storage " +
+           to_text(tensor.storage_shape);
   }
   return "";
 }
 
 }  // namespace
 
-aclnnStatus aclnnInit(const char*) { return ACLNN_SUCCESS; }
-aclnnStatus aclnnFinalize() { return ACLNN_SUCCESS; }
+aclnnStatus aclnnInit(const char*) {
+  return ACLNN_SUCCESS;
+}
+aclnnStatus aclnnFinalize() {
+  return ACLNN_SUCCESS;
+}
 
 aclTensor* aclCreateTensor(const int64_t* view_dims, uint64_t view_rank, aclDataType dtype,
                            const int64_t* strides, int64_t offset, aclFormat format,
-                           const int64_t* storage_dims, uint64_t storage_rank, void* device_pointer) {
+                           const int64_t* storage_dims, uint64_t storage_rank,
+                           void* device_pointer) {
   const char* name = "aclCreateTensor";
   Lock lock(state().mutex);
   if ((view_dims == nullptr && view_rank > 0) || (storage_dims == nullptr && storage_rank > 0)) {
@@ -118,13 +126,15 @@ aclIntArray* aclCreateIntArray(const int64_t* values, uint64_t size) {
 aclTensorList* aclCreateTensorList(const aclTensor* const* tensors, uint64_t size) {
   State& all = state();
   Lock lock(all.mutex);
-  if (tensors == nullptr && size > 0) return refused<aclTensorList>("aclCreateTensorList", "got null");
+  if (tensors == nullptr && size > 0)
+    return refused<aclTensorList>("aclCreateTensorList", "got null");
   auto list = std::make_shared<TensorListObject>();
   for (uint64_t i = 0; i < size; ++i) {
     const auto object = all.tensors.find(tensors[i]);
     if (!object || object->list != nullptr) {
-      const std::string text = "member " + std::to_string(i) +
-                               (object ? " belongs to another list" : " is no tensor, or destroyed");
+      const std::string text =
+          "member " + std::to_string(i) +
+          (object ? " belongs to another list" : " is no tensor, or destroyed");
       all.broken("aclCreateTensorList: " + text);
       return refused<aclTensorList>("aclCreateTensorList", text);
     }
@@ -138,12 +148,13 @@ aclTensorList* aclCreateTensorList(const aclTensor* const* tensors, uint64_t siz
 namespace {
 
 // Destroyed whatever happens; work that still needs the tensor fails.
-aclnnStatus destroy_tensor(const char* function, const aclTensor* handle, const TensorObject& object) {
+aclnnStatus destroy_tensor(const char* function, const aclTensor* handle,
+                           const TensorObject& object) {
   State& all = state();
   aclnnStatus status = ACLNN_SUCCESS;
   if (object.uses.pending()) {
-    const std::string text = std::string(function) + ": tensor " + dtype_name(object.tensor->dtype) +
-                             to_text(object.tensor->shape) +
+    const std::string text = std::string(function) + ": tensor " +
+                             dtype_name(object.tensor->dtype) + to_text(object.tensor->shape) +
                              " destroyed before the work that uses it was waited for";
     all.broken(text);
     status = fail(ACLNN_ERR_PARAM_INVALID, text);
@@ -161,7 +172,8 @@ aclnnStatus aclDestroyTensor(const aclTensor* handle) {
   if (!object) return bad_handle("aclDestroyTensor", handle, all.tensors.fate(handle));
   if (object->list != nullptr) {
     all.broken("aclDestroyTensor: the tensor belongs to a list, which destroys it");
-    return fail(ACLNN_ERR_PARAM_INVALID, "aclDestroyTensor: the tensor belongs to a list, which destroys it");
+    return fail(ACLNN_ERR_PARAM_INVALID,
+                "aclDestroyTensor: the tensor belongs to a list, which destroys it");
   }
   return destroy_tensor("aclDestroyTensor", handle, *object);
 }
@@ -185,7 +197,8 @@ aclnnStatus aclDestroyTensorList(const aclTensorList* handle) {
   if (!list) return bad_handle("aclDestroyTensorList", handle, all.tensor_lists.fate(handle));
   aclnnStatus status = ACLNN_SUCCESS;
   for (const aclTensor* member : list->members) {
-    const aclnnStatus one = destroy_tensor("aclDestroyTensorList", member, *all.tensors.find(member));
+    const aclnnStatus one =
+        destroy_tensor("aclDestroyTensorList", member, *all.tensors.find(member));
     if (status == ACLNN_SUCCESS) status = one;
   }
   all.tensor_lists.remove(handle);
@@ -196,9 +209,11 @@ aclnnStatus aclSetAclOpExecutorRepeatable(aclOpExecutor* handle) {
   State& all = state();
   Lock lock(all.mutex);
   const auto executor = all.executors.find(handle);
-  if (!executor) return bad_handle("aclSetAclOpExecutorRepeatable", handle, all.executors.fate(handle));
+  if (!executor)
+    return bad_handle("aclSetAclOpExecutorRepeatable", handle, all.executors.fate(handle));
   const std::string name = std::string("aclSetAclOpExecutorRepeatable: ") + executor->info().name;
-  if (!executor->info().repeatable) return fail(ACLNN_ERR_INNER_CREATE_EXECUTOR, name + " cannot repeat");
+  if (!executor->info().repeatable)
+    return fail(ACLNN_ERR_INNER_CREATE_EXECUTOR, name + " cannot repeat");
   if (executor->launches > 0) {
     all.broken(name + ": called after the second phase");
     return fail(ACLNN_ERR_INNER_CREATE_EXECUTOR, name + ": called after the second phase");

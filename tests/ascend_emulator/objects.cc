@@ -54,7 +54,8 @@ double read_float16(const std::byte* bytes) {
   if (exponent == 31) {
     wide = (0x7FFull << 52) | (static_cast<uint64_t>(mantissa) << 42);
   } else if (exponent != 0) {
-    wide = (static_cast<uint64_t>(exponent + 1023 - 15) << 52) | (static_cast<uint64_t>(mantissa) << 42);
+    wide = (static_cast<uint64_t>(exponent + 1023 - 15) << 52) |
+           (static_cast<uint64_t>(mantissa) << 42);
   } else {
     const double small = static_cast<double>(mantissa) / (1 << 24);
     std::memcpy(&wide, &small, sizeof(wide));
@@ -145,16 +146,25 @@ uint64_t Tensor::view_end() const {
 
 double Scalar::as_double() const {
   switch (dtype) {
-    case ACL_FLOAT: return read_as_double<float>(bytes);
-    case ACL_DOUBLE: return read_as_double<double>(bytes);
-    case ACL_FLOAT16: return read_float16(bytes);
-    case ACL_BF16: return read_bfloat16(bytes);
-    case ACL_INT8: return read_as_double<int8_t>(bytes);
-    case ACL_INT32: return read_as_double<int32_t>(bytes);
-    case ACL_INT64: return read_as_double<int64_t>(bytes);
+    case ACL_FLOAT:
+      return read_as_double<float>(bytes);
+    case ACL_DOUBLE:
+      return read_as_double<double>(bytes);
+    case ACL_FLOAT16:
+      return read_float16(bytes);
+    case ACL_BF16:
+      return read_bfloat16(bytes);
+    case ACL_INT8:
+      return read_as_double<int8_t>(bytes);
+    case ACL_INT32:
+      return read_as_double<int32_t>(bytes);
+    case ACL_INT64:
+      return read_as_double<int64_t>(bytes);
     case ACL_UINT8:
-    case ACL_BOOL: return read_as_double<uint8_t>(bytes);
-    default: return 0;  // aclCreateScalar refuses other types
+    case ACL_BOOL:
+      return read_as_double<uint8_t>(bytes);
+    default:
+      return 0;  // aclCreateScalar refuses other types
   }
 }
 

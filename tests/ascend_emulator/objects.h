@@ -1,5 +1,5 @@
-// What the handles of libnnopbase.so stand for. Handles are numbers that are never used twice, so that
-// one that was destroyed is told from one that never was; none is an address.
+// What the handles of libnnopbase.so stand for. Handles are numbers that are never used twice, so
+// that one that was destroyed is told from one that never was; none is an address.
 #pragma once
 
 #include <cstddef>

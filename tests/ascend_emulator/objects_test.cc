@@ -8,8 +8,9 @@ using testing::HasSubstr;
 
 class ObjectsTest : public EmulatorTest {
  protected:
-  aclTensor* view(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides, int64_t offset,
-                  const std::vector<int64_t>& storage, aclDataType dtype = ACL_FLOAT) {
+  aclTensor* view(const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
+                  int64_t offset, const std::vector<int64_t>& storage,
+                  aclDataType dtype = ACL_FLOAT) {
     return aclCreateTensor(shape.data(), shape.size(), dtype, strides.data(), offset, ACL_FORMAT_ND,
                            storage.data(), storage.size(), device_memory(4096));
   }
@@ -18,7 +19,8 @@ class ObjectsTest : public EmulatorTest {
 TEST_F(ObjectsTest, AViewMustLieInsideItsStorage) {
   EXPECT_NE(view({2, 3}, {4, 1}, 1, {8}), nullptr);
   EXPECT_EQ(view({2, 3}, {4, 1}, 2, {8}), nullptr);
-  EXPECT_THAT(message(), HasSubstr("view [2,3] with strides [4,1] and offset 2 leaves the storage [8]"));
+  EXPECT_THAT(message(),
+              HasSubstr("view [2,3] with strides [4,1] and offset 2 leaves the storage [8]"));
   EXPECT_EQ(view({2, 3}, {6, 1}, 0, {8}), nullptr);
   EXPECT_EQ(view({2, 3}, {3, 1}, -1, {8}), nullptr);
   EXPECT_EQ(view({2, 3}, {-3, 1}, 3, {8}), nullptr);
@@ -32,7 +34,8 @@ TEST_F(ObjectsTest, AnUnknownDtypeIsRefused) {
 }
 
 TEST_F(ObjectsTest, NullDimensionsAreRefused) {
-  EXPECT_EQ(aclCreateTensor(nullptr, 1, ACL_FLOAT, nullptr, 0, ACL_FORMAT_ND, nullptr, 1, nullptr), nullptr);
+  EXPECT_EQ(aclCreateTensor(nullptr, 1, ACL_FLOAT, nullptr, 0, ACL_FORMAT_ND, nullptr, 1, nullptr),
+            nullptr);
   EXPECT_NE(message(), "");
   EXPECT_EQ(aclCreateIntArray(nullptr, 1), nullptr);
   EXPECT_EQ(aclCreateTensorList(nullptr, 1), nullptr);
@@ -91,7 +94,8 @@ TEST_F(ObjectsTest, ATensorDestroyedBeforeTheWorkWasWaitedForIsReported) {
   aclTensor* y = tensor(device_memory(4), {1});
   ASSERT_EQ(run(kNoWorkspaceAddOne, x, y), 0);
   EXPECT_EQ(aclDestroyTensor(x), ACLNN_ERR_PARAM_INVALID);
-  EXPECT_THAT(message(), HasSubstr("tensor FLOAT[1] destroyed before the work that uses it was waited for"));
+  EXPECT_THAT(message(),
+              HasSubstr("tensor FLOAT[1] destroyed before the work that uses it was waited for"));
   EXPECT_EQ(aclrtSynchronizeStream(nullptr), ACL_ERROR_RT_AICORE_EXCEPTION);
   EXPECT_THAT(message(), HasSubstr("x: the tensor was destroyed before the kernel ran"));
 }
@@ -117,7 +121,8 @@ TEST_F(ObjectsTest, ATensorDestroyedBetweenThePhasesIs561101) {
   aclTensor* y = tensor(device_memory(4), {1});
   aclOpExecutor* executor = planned(kNoWorkspaceAddOne, x, y);
   EXPECT_EQ(aclDestroyTensor(x), 0);
-  EXPECT_EQ(kNoWorkspaceAddOne.launch(nullptr, 0, executor, nullptr), ACLNN_ERR_INNER_CREATE_EXECUTOR);
+  EXPECT_EQ(kNoWorkspaceAddOne.launch(nullptr, 0, executor, nullptr),
+            ACLNN_ERR_INNER_CREATE_EXECUTOR);
   EXPECT_THAT(message(), HasSubstr("x: the tensor was destroyed between the phases"));
   EXPECT_EQ(run(kNoWorkspaceAddOne, x, y), ACLNN_ERR_PARAM_INVALID);
   EXPECT_THAT(message(), HasSubstr("x: the tensor was destroyed"));

@@ -1,4 +1,5 @@
-// The memory of operands: addresses, overlaps, FRACTAL_NZ. Each test is a caller that is wrong in one way.
+// The memory of operands: addresses, overlaps, FRACTAL_NZ. Each test is a caller that is wrong in
+// one way.
 #include "ascend_emulator/emulator_fixture.h"
 
 namespace ascend_emulator {
@@ -11,8 +12,8 @@ class OperandsTest : public EmulatorTest {
  protected:
   static aclTensor* strided(void* memory, const std::vector<int64_t>& shape,
                             const std::vector<int64_t>& strides, int64_t offset, int64_t storage) {
-    return aclCreateTensor(shape.data(), shape.size(), ACL_FLOAT, strides.data(), offset, ACL_FORMAT_ND,
-                           &storage, 1, memory);
+    return aclCreateTensor(shape.data(), shape.size(), ACL_FLOAT, strides.data(), offset,
+                           ACL_FORMAT_ND, &storage, 1, memory);
   }
   static std::string error_of(const TestOperator& op, aclTensor* x, aclTensor* y) {
     EXPECT_EQ(run(op, x, y), ACLNN_ERR_PARAM_INVALID);
@@ -49,23 +50,28 @@ TEST_F(OperandsTest, AnAddressIsAMultipleOf32) {
 TEST_F(OperandsTest, TheAllocationHoldsTheStorage) {
   void* memory = device_memory(32);
   aclTensor* y = tensor(device_memory(64), {9});
-  EXPECT_THAT(error_of(kNoWorkspaceAddOne, tensor(memory, {9}), y),
-              HasSubstr("x: storage [9] of FLOAT lies in 36 bytes at offset 0 of an allocation of 32 bytes"));
+  EXPECT_THAT(
+      error_of(kNoWorkspaceAddOne, tensor(memory, {9}), y),
+      HasSubstr(
+          "x: storage [9] of FLOAT lies in 36 bytes at offset 0 of an allocation of 32 bytes"));
 }
 
 TEST_F(OperandsTest, AnFp4StorageTakesHalfAByteForAnElement) {
   void* memory = device_memory(32);
   void* target = device_memory(32);
-  EXPECT_EQ(run(kCopy, tensor(memory, {64}, ACL_FLOAT4_E2M1), tensor(target, {64}, ACL_FLOAT4_E2M1)), 0);
-  EXPECT_THAT(error_of(kCopy, tensor(memory, {66}, ACL_FLOAT4_E2M1), tensor(target, {32}, ACL_INT8)),
-              HasSubstr("33 bytes at offset 0 of an allocation of 32 bytes"));
+  EXPECT_EQ(
+      run(kCopy, tensor(memory, {64}, ACL_FLOAT4_E2M1), tensor(target, {64}, ACL_FLOAT4_E2M1)), 0);
+  EXPECT_THAT(
+      error_of(kCopy, tensor(memory, {66}, ACL_FLOAT4_E2M1), tensor(target, {32}, ACL_INT8)),
+      HasSubstr("33 bytes at offset 0 of an allocation of 32 bytes"));
 }
 
 TEST_F(OperandsTest, FreedMemoryIsRefusedInPhase1) {
   void* memory = device_memory(32);
   aclTensor* x = tensor(memory, {2});
   ASSERT_EQ(aclrtFree(memory), 0);
-  EXPECT_THAT(error_of(kNoWorkspaceAddOne, x, tensor(device_memory(8), {2})), HasSubstr("freed memory"));
+  EXPECT_THAT(error_of(kNoWorkspaceAddOne, x, tensor(device_memory(8), {2})),
+              HasSubstr("freed memory"));
 }
 
 TEST_F(OperandsTest, AnEmptyTensorNeedsNoMemory) {
@@ -101,8 +107,10 @@ TEST_F(OperandsTest, AnOutputHasDistinctElements) {
               HasSubstr("y: expected an output whose elements are distinct, got strides [0,1]"));
   EXPECT_THAT(error_of(kNoWorkspaceAddOne, x, strided(memory, {2, 2}, {1, 1}, 0, 4)),
               HasSubstr("distinct"));
-  EXPECT_EQ(run(kNoWorkspaceAddOne, x, strided(memory, {2, 2}, {1, 2}, 0, 4)), 0) << "a transposed view";
-  EXPECT_EQ(run(kNoWorkspaceAddOne, strided(upload({1}), {2, 2}, {0, 0}, 0, 1), x), 0) << "an input may";
+  EXPECT_EQ(run(kNoWorkspaceAddOne, x, strided(memory, {2, 2}, {1, 2}, 0, 4)), 0)
+      << "a transposed view";
+  EXPECT_EQ(run(kNoWorkspaceAddOne, strided(upload({1}), {2, 2}, {0, 0}, 0, 1), x), 0)
+      << "an input may";
 }
 
 TEST_F(OperandsTest, AWriteOutsideOfTheOutputIsSeen) {
@@ -114,7 +122,9 @@ TEST_F(OperandsTest, AWriteOutsideOfTheOutputIsSeen) {
 TEST_F(OperandsTest, AWriteIntoTheGapsOfAStridedOutputIsSeen) {
   void* memory = upload(Values(8, 0));
   // Element 1 + 1 counts on in the last row: index 2 of rows of 2 is the gap behind it.
-  ASSERT_EQ(run(kWritesBeyond, tensor(upload({1, 2, 3, 4}), {2, 2}), strided(memory, {2, 2}, {1, 3}, 0, 8)), 0);
+  ASSERT_EQ(run(kWritesBeyond, tensor(upload({1, 2, 3, 4}), {2, 2}),
+                strided(memory, {2, 2}, {1, 3}, 0, 8)),
+            0);
   EXPECT_THAT(failure(), HasSubstr("y: bytes outside of its view were written"));
 }
 
@@ -133,7 +143,8 @@ class NzTest : public OperandsTest {
   // A [16,16] BF16 matrix in FRACTAL_NZ.
   static aclTensor* nz(void* memory) {
     const int64_t shape[] = {16, 16};
-    return aclCreateTensor(shape, 2, ACL_BF16, nullptr, 0, ACL_FORMAT_FRACTAL_NZ, kStorage, 4, memory);
+    return aclCreateTensor(shape, 2, ACL_BF16, nullptr, 0, ACL_FORMAT_FRACTAL_NZ, kStorage, 4,
+                           memory);
   }
   static aclTensor* nd(void* memory) { return tensor(memory, {16, 16}, ACL_BF16); }
   static void* written_nz() {
@@ -162,7 +173,9 @@ TEST_F(NzTest, NzBytesReadAsNdFail) {
 TEST_F(NzTest, NzBytesReadAsPartOfALargerTensorFail) {
   auto* memory = static_cast<char*>(device_memory(1024));
   ASSERT_EQ(run(kToNz, nd(upload(Values(128, 0))), nz(memory + 512)), 0);
-  ASSERT_EQ(run(kCopy, tensor(memory, {32, 16}, ACL_BF16), tensor(device_memory(1024), {32, 16}, ACL_BF16)), 0);
+  ASSERT_EQ(run(kCopy, tensor(memory, {32, 16}, ACL_BF16),
+                tensor(device_memory(1024), {32, 16}, ACL_BF16)),
+            0);
   EXPECT_THAT(failure(), HasSubstr("x: FRACTAL_NZ bytes are read as ND"));
 }
 
@@ -183,9 +196,20 @@ TEST_F(NzTest, NzOfAnotherGeometryFails) {
   void* memory = written_nz();
   const int64_t shape[] = {16, 16};
   const int64_t storage[] = {1, 1, 16, 32};
-  aclTensor* other = aclCreateTensor(shape, 2, ACL_INT8, nullptr, 0, ACL_FORMAT_FRACTAL_NZ, storage, 4, memory);
+  aclTensor* other =
+      aclCreateTensor(shape, 2, ACL_INT8, nullptr, 0, ACL_FORMAT_FRACTAL_NZ, storage, 4, memory);
   ASSERT_EQ(run(kCopy, other, nd(device_memory(512))), 0);
   EXPECT_THAT(failure(), HasSubstr("x: the bytes are not FRACTAL_NZ of storage [1,1,16,32]"));
+}
+
+TEST_F(NzTest, NzOfAnotherC0Fails) {
+  void* memory = written_nz();
+  const int64_t shape[] = {16, 16};
+  const int64_t storage[] = {2, 1, 16, 8};
+  aclTensor* other = aclCreateTensor(shape, 2, ACL_BF16, nullptr, 0, ACL_FORMAT_FRACTAL_NZ_C0_8,
+                                     storage, 4, memory);
+  ASSERT_EQ(run(kCopy, other, nd(device_memory(512))), 0);
+  EXPECT_THAT(failure(), HasSubstr("x: the bytes are not FRACTAL_NZ of storage [2,1,16,8]"));
 }
 
 TEST_F(NzTest, OnlyFormatCastWritesNz) {

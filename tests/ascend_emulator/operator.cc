@@ -33,7 +33,8 @@ aclnnStatus check_device(const OperatorInfo& info, std::shared_ptr<Context>& con
   }
   const std::string& soc = state().settings.soc;
   if (info.soc == Soc::a5 && !is_a5(soc)) {
-    return fail_in(info, info.wrong_soc, "expected an Ascend950, got " + (soc.empty() ? "no SoC" : soc));
+    return fail_in(info, info.wrong_soc,
+                   "expected an Ascend950, got " + (soc.empty() ? "no SoC" : soc));
   }
   return ACLNN_SUCCESS;
 }
@@ -63,17 +64,31 @@ std::string problem_of_operands(const Executor& executor, int device) {
   return "";
 }
 
+uint64_t number_of(const void* address) {
+  return reinterpret_cast<uint64_t>(address);
+}
+
 void note_uses(const Executor& executor, const Launch& launch, const Place& place) {
   State& all = state();
+  std::vector<Access> accesses;
   for (const Argument& argument : executor.arguments) {
     all.tensors.find(argument.handle)->uses.add(place);
     const Tensor& tensor = *argument.tensor;
     if (tensor.elements() == 0) continue;
     const auto allocation = all.memory.find(tensor.address, tensor.storage_bytes());
-    if (allocation) allocation->uses->add(place);
+    if (!allocation) continue;
+    const uint64_t base = number_of(tensor.address) - allocation->address;
+    accesses.push_back(
+        {allocation, base + tensor.view_begin(), base + tensor.view_end(), argument.writes});
   }
-  if (executor.workspace == 0 || launch.workspace == nullptr) return;
-  if (const auto workspace = all.memory.find(launch.workspace, 1)) workspace->uses->add(place);
+  if (executor.workspace > 0 && launch.workspace != nullptr) {
+    if (const auto allocation = all.memory.find(launch.workspace, executor.workspace)) {
+      const uint64_t base = number_of(launch.workspace) - allocation->address;
+      accesses.push_back({allocation, base, base + executor.workspace, true});
+    }
+  }
+  for (const Access& access : accesses) access.allocation->uses->add(place);
+  note_accesses(executor.info().name, place, accesses);
 }
 
 }  // namespace
@@ -93,12 +108,19 @@ Registration::~Registration() {
   std::erase(state().operators, info_);
 }
 
-std::byte* View::data() const { return storage + offset * bits_per_element(dtype) / 8; }
+std::byte* View::data() const {
+  return storage + offset * bits_per_element(dtype) / 8;
+}
 
 View Run::view(const Operand& operand) const {
   const Tensor& tensor = *operand;
-  return {storages_[operand.index_], tensor.offset,  tensor.dtype, tensor.format,
-          tensor.shape,              tensor.strides, tensor.storage_shape};
+  return {storages_[operand.index_],
+          tensor.offset,
+          tensor.dtype,
+          tensor.format,
+          tensor.shape,
+          tensor.strides,
+          tensor.storage_shape};
 }
 
 Call::Call(const OperatorInfo& info) : info_(info), executor_(std::make_shared<Executor>(info)) {}
@@ -109,7 +131,8 @@ Operand Call::operand(const char* argument, const aclTensor* tensor, bool reads,
   const auto object = state().tensors.find(tensor);
   if (!object) {
     const bool gone = state().tensors.fate(tensor) == HandleFate::gone;
-    state().broken(std::string(info_.name) + ": " + argument + (gone ? " was destroyed" : " is no tensor"));
+    state().broken(std::string(info_.name) + ": " + argument +
+                   (gone ? " was destroyed" : " is no tensor"));
     refuse(ACLNN_ERR_PARAM_INVALID, argument, gone ? ": the tensor was destroyed" : ": no tensor");
   }
   Operand operand;
@@ -140,7 +163,8 @@ Operand Call::optional_output(const char* argument, const aclTensor* tensor) {
 }
 
 std::vector<Operand> Call::inputs(const char* argument, const aclTensorList* list) {
-  if (list == nullptr) refuse(ACLNN_ERR_PARAM_NULLPTR, argument, ": expected a tensor list, got null");
+  if (list == nullptr)
+    refuse(ACLNN_ERR_PARAM_NULLPTR, argument, ": expected a tensor list, got null");
   const auto object = state().tensor_lists.find(list);
   if (!object) refuse(ACLNN_ERR_PARAM_INVALID, argument, ": the handle is no tensor list");
   std::vector<Operand> operands;
@@ -175,8 +199,12 @@ std::optional<Scalar> Call::optional_scalar(const char* argument, const aclScala
   return scalar(argument, value);
 }
 
-void Call::workspace(uint64_t bytes) { executor_->workspace = bytes; }
-void Call::run(std::function<void(Run&)> kernel) { executor_->kernel = std::move(kernel); }
+void Call::workspace(uint64_t bytes) {
+  executor_->workspace = bytes;
+}
+void Call::run(std::function<void(Run&)> kernel) {
+  executor_->kernel = std::move(kernel);
+}
 
 void Call::throw_refusal(aclnnStatus status, std::string text) const {
   throw Refusal{status, std::move(text)};
@@ -209,7 +237,8 @@ aclnnStatus plan(const OperatorInfo& info, uint64_t* workspace_size, aclOpExecut
     return fail_in(info, all.settings.plan_fails.status, "the first phase failed");
   }
   if (workspace_size == nullptr || executor == nullptr) {
-    return fail_in(info, ACLNN_ERR_PARAM_NULLPTR, "workspaceSize, executor: expected pointers, got null");
+    return fail_in(info, ACLNN_ERR_PARAM_NULLPTR,
+                   "workspaceSize, executor: expected pointers, got null");
   }
   Call call = CallAccess::make(info);
   if (const auto status = checked(info, call, check); status != ACLNN_SUCCESS) return status;
@@ -263,7 +292,8 @@ aclnnStatus launch(const OperatorInfo& info, void* workspace, uint64_t workspace
   Lock lock(all.mutex);
   all.count(info.name);
   if (handle == nullptr || (workspace_size > 0 && workspace == nullptr)) {
-    return fail_in(info, ACLNN_ERR_PARAM_NULLPTR, "executor, workspace: expected pointers, got null");
+    return fail_in(info, ACLNN_ERR_PARAM_NULLPTR,
+                   "executor, workspace: expected pointers, got null");
   }
   std::shared_ptr<Context> context;
   if (const auto status = check_device(info, context); status != ACLNN_SUCCESS) return status;

@@ -6,10 +6,9 @@
 //   aclnnStatus aclnnSiluGetWorkspaceSize(const aclTensor* self, aclTensor* out, uint64_t* size,
 //                                         aclOpExecutor** executor) {
 //     return plan(kSilu, size, executor, [&](Call& call) {
-//       const Operand x = call.input("self", self);       // 161001 when null: fetch all arguments first
-//       const Operand y = call.output("out", out);
-//       call.require(x->dtype == y->dtype, ACLNN_ERR_PARAM_INVALID, "out: expected ...");  // in order
-//       call.workspace(64 << 10);
+//       const Operand x = call.input("self", self);       // 161001 when null: fetch all arguments
+//       first const Operand y = call.output("out", out); call.require(x->dtype == y->dtype,
+//       ACLNN_ERR_PARAM_INVALID, "out: expected ...");  // in order call.workspace(64 << 10);
 //       call.run([=](Run& run) { silu(run.view(x), run.view(y)); });
 //     });
 //   }
@@ -35,8 +34,8 @@ namespace ascend_emulator {
 
 enum class Library { nn, math, transformer };
 enum class Soc { any, a5 };
-// Generated operators check the size of the workspace (161002); hand-written ones do not: a workspace
-// too small is a kernel that fails.
+// Generated operators check the size of the workspace (161002); hand-written ones do not: a
+// workspace too small is a kernel that fails.
 enum class Origin { hand_written, generated };
 
 struct OperatorInfo {
@@ -46,9 +45,9 @@ struct OperatorInfo {
   Soc soc = Soc::any;
   aclnnStatus wrong_soc = ACLNN_ERR_RUNTIME_ERROR;
   Origin origin = Origin::hand_written;
-  bool repeatable = true;      // aclSetAclOpExecutorRepeatable is accepted
-  bool in_place = false;       // an output may be exactly an input's view; else they share no byte
-  bool writes_nz = false;      // an output of format NZ becomes NZ bytes: FormatCast alone
+  bool repeatable = true;  // aclSetAclOpExecutorRepeatable is accepted
+  bool in_place = false;   // an output may be exactly an input's view; else they share no byte
+  bool writes_nz = false;  // an output of format NZ becomes NZ bytes: FormatCast alone
 };
 
 // Keeps the list of operators that a library offers; `info` outlives it.
@@ -69,7 +68,8 @@ struct Refusal {
   std::string message;
 };
 
-// Thrown out of a kernel: the stream fails with this code, and the message is that of the next sync.
+// Thrown out of a kernel: the stream fails with this code, and the message is that of the next
+// sync.
 struct KernelFault {
   aclError status;
   std::string message;
@@ -135,8 +135,8 @@ class Call {
     throw_refusal(status, message.str());
   }
 
-  // Bytes of workspace. Positive for quantization, products and attention; keep it below about 64 KiB
-  // and dependent on the shape: it is poisoned before each run.
+  // Bytes of workspace. Positive for quantization, products and attention; keep it below about 64
+  // KiB and dependent on the shape: it is poisoned before each run.
   void workspace(uint64_t bytes);
   // What the queue thread does later. It captures operands and values, never handles or references.
   void run(std::function<void(class Run&)> kernel);
@@ -152,8 +152,8 @@ class Call {
   std::shared_ptr<Executor> executor_;
 };
 
-// One run of a kernel, on the queue thread. The memory of the declared operands is checked before and
-// after; nothing else may be touched.
+// One run of a kernel, on the queue thread. The memory of the declared operands is checked before
+// and after; nothing else may be touched.
 class Run {
  public:
   View view(const Operand& operand) const;
@@ -172,10 +172,10 @@ aclnnStatus launch(const OperatorInfo& info, void* workspace, uint64_t workspace
 // A function that only looks at its arguments, as NpuFormatCastCalculateSizeAndFormat.
 aclnnStatus direct(const OperatorInfo& info, const std::function<void(Call&)>& check);
 
-#define ASCEND_OPERATOR_LAUNCH(function, info)                                                  \
-  aclnnStatus function(void* workspace, uint64_t workspace_size, aclOpExecutor* executor,       \
-                       aclrtStream stream) {                                                    \
-    return ascend_emulator::launch(info, workspace, workspace_size, executor, stream);          \
+#define ASCEND_OPERATOR_LAUNCH(function, info)                                            \
+  aclnnStatus function(void* workspace, uint64_t workspace_size, aclOpExecutor* executor, \
+                       aclrtStream stream) {                                              \
+    return ascend_emulator::launch(info, workspace, workspace_size, executor, stream);    \
   }
 
 }  // namespace ascend_emulator

@@ -46,7 +46,8 @@ void end_context(Lock& lock, const std::shared_ptr<Context>& context) {
   }
   if (streams.size() > 1) all.broken("a context was ended before its streams were destroyed");
   for (const auto& stream : streams) {
-    if (has_unobserved_work(*stream)) all.broken("a context was ended before its work was waited for");
+    if (has_unobserved_work(*stream))
+      all.broken("a context was ended before its work was waited for");
     stop_stream(lock, stream);
     if (stream->handle != nullptr) all.streams.remove(stream->handle);
   }
@@ -178,7 +179,8 @@ aclError aclrtDestroyContext(aclrtContext handle) {
   if (const aclError error = require_init("aclrtDestroyContext")) return error;
   if (handle == nullptr) return invalid("aclrtDestroyContext", "context is null");
   const auto context = all.contexts.find(handle);
-  if (!context) return fail(ACL_ERROR_RT_INVALID_HANDLE, "aclrtDestroyContext: the handle is no context");
+  if (!context)
+    return fail(ACL_ERROR_RT_INVALID_HANDLE, "aclrtDestroyContext: the handle is no context");
   if (context->is_default) {
     return invalid("aclrtDestroyContext", "a default context ends with aclrtResetDevice");
   }

@@ -34,20 +34,24 @@ HostBlock* find_pinned(const void* pointer, uint64_t& offset) {
 aclError read_copy(const char* function, void* dst, size_t dst_max, const void* src, size_t count,
                    aclrtMemcpyKind kind, int device, Copy& copy) {
   const DeviceMemory& memory = state().memory;
-  if (dst == nullptr || src == nullptr) return invalid(function, "dst, src: expected pointers, got null");
+  if (dst == nullptr || src == nullptr)
+    return invalid(function, "dst, src: expected pointers, got null");
   if (kind < ACL_MEMCPY_HOST_TO_HOST || kind > ACL_MEMCPY_DEFAULT) {
     return invalid(function, "kind: expected 0 to 4, got " + std::to_string(kind));
   }
   if (count > dst_max) {
-    return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": count " + std::to_string(count) +
-                                                " is more than destMax " + std::to_string(dst_max));
+    return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": count " +
+                                                std::to_string(count) + " is more than destMax " +
+                                                std::to_string(dst_max));
   }
   copy = {dst, src, count, memory.is_device(dst), memory.is_device(src)};
   if (kind != ACL_MEMCPY_DEFAULT) {
     const bool to = kind == ACL_MEMCPY_HOST_TO_DEVICE || kind == ACL_MEMCPY_DEVICE_TO_DEVICE;
     const bool from = kind == ACL_MEMCPY_DEVICE_TO_HOST || kind == ACL_MEMCPY_DEVICE_TO_DEVICE;
-    if (to != copy.dst_on_device) return break_rule(function, "dst lies on the other side than kind says");
-    if (from != copy.src_on_device) return break_rule(function, "src lies on the other side than kind says");
+    if (to != copy.dst_on_device)
+      return break_rule(function, "dst lies on the other side than kind says");
+    if (from != copy.src_on_device)
+      return break_rule(function, "src lies on the other side than kind says");
   }
   if (count == 0) return ACL_SUCCESS;
   for (const auto& [name, pointer, on_device] :
@@ -57,7 +61,8 @@ aclError read_copy(const char* function, void* dst, size_t dst_max, const void* 
     if (on_device) {
       const auto allocation = memory.find(pointer, count);
       if (!allocation) return break_rule(function, name + memory.describe(pointer, count));
-      if (allocation->device != device) return break_rule(function, std::string(name) + "another device's");
+      if (allocation->device != device)
+        return break_rule(function, std::string(name) + "another device's");
     } else if (const HostBlock* block = find_pinned(pointer, offset);
                block != nullptr && count > block->size - offset) {
       return break_rule(function, std::string(name) + "past the end of a block of aclrtMallocHost");
@@ -82,13 +87,23 @@ aclError run_now(Lock& lock, const char* function, const std::function<void()>& 
   return ACL_SUCCESS;
 }
 
-void note_use(const void* pointer, bool on_device, const Place& place) {
-  uint64_t offset = 0;
-  if (on_device) {
-    if (const auto allocation = state().memory.find(pointer, 1)) allocation->uses->add(place);
-  } else if (HostBlock* block = find_pinned(pointer, offset)) {
-    block->uses.add(place);
-  }
+void add_access(std::vector<Access>& accesses, const void* pointer, size_t bytes, bool writes) {
+  const auto allocation = state().memory.find(pointer, bytes);
+  if (!allocation || bytes == 0) return;
+  const uint64_t begin = reinterpret_cast<uint64_t>(pointer) - allocation->address;
+  accesses.push_back({allocation, begin, begin + bytes, writes});
+}
+
+std::vector<Access> accesses_of(const Copy& copy) {
+  std::vector<Access> accesses;
+  if (copy.dst_on_device) add_access(accesses, copy.dst, copy.bytes, true);
+  if (copy.src_on_device) add_access(accesses, copy.src, copy.bytes, false);
+  return accesses;
+}
+
+void note_uses(const char* function, const Place& place, const std::vector<Access>& accesses) {
+  for (const Access& access : accesses) access.allocation->uses->add(place);
+  note_accesses(function, place, accesses);
 }
 
 }  // namespace
@@ -126,8 +141,9 @@ aclError aclrtFree(void* pointer) {
   if (const aclError error = require_context("aclrtFree", context)) return error;
   if (pointer == nullptr) return invalid("aclrtFree", "pointer is null");
   const auto allocation = all.memory.find_start(pointer);
-  if (!allocation) return break_rule("aclrtFree", "expected the start of a block, got " +
-                                                      all.memory.describe(pointer, 1));
+  if (!allocation)
+    return break_rule("aclrtFree",
+                      "expected the start of a block, got " + all.memory.describe(pointer, 1));
   if (allocation->device != context->device) {
     return break_rule("aclrtFree", "the memory belongs to another device");
   }
@@ -172,7 +188,8 @@ aclError aclrtFreeHost(void* pointer) {
   return ACL_SUCCESS;
 }
 
-aclError aclrtMemcpy(void* dst, size_t dst_max, const void* src, size_t count, aclrtMemcpyKind kind) {
+aclError aclrtMemcpy(void* dst, size_t dst_max, const void* src, size_t count,
+                     aclrtMemcpyKind kind) {
   State& all = state();
   Lock lock(all.mutex);
   std::shared_ptr<Context> context;
@@ -184,6 +201,7 @@ aclError aclrtMemcpy(void* dst, size_t dst_max, const void* src, size_t count, a
   }
   if (const aclError error = sticky_failure(*context)) return error;
   all.count("copies");
+  check_host_accesses("aclrtMemcpy", accesses_of(copy));
   return run_now(lock, "aclrtMemcpy", [&] { run_copy(copy); });
 }
 
@@ -197,7 +215,8 @@ aclError aclrtMemcpyAsync(void* dst, size_t dst_max, const void* src, size_t cou
   std::shared_ptr<Stream> stream;
   if (const aclError error = require_stream(name, *context, handle, stream)) return error;
   Copy copy;
-  if (const aclError error = read_copy(name, dst, dst_max, src, count, kind, context->device, copy)) {
+  if (const aclError error =
+          read_copy(name, dst, dst_max, src, count, kind, context->device, copy)) {
     return error;
   }
   if (!copy.dst_on_device && !copy.src_on_device) {
@@ -205,10 +224,13 @@ aclError aclrtMemcpyAsync(void* dst, size_t dst_max, const void* src, size_t cou
   }
   uint64_t offset = 0;
   const void* host = copy.dst_on_device ? copy.src : copy.dst;
-  const bool pageable = copy.dst_on_device != copy.src_on_device && find_pinned(host, offset) == nullptr;
+  const bool pageable =
+      copy.dst_on_device != copy.src_on_device && find_pinned(host, offset) == nullptr;
   const Place place = submit(*stream, {name, [copy] { run_copy(copy); }, nullptr, nullptr});
-  note_use(dst, copy.dst_on_device, place);
-  note_use(src, copy.src_on_device, place);
+  note_uses(name, place, accesses_of(copy));
+  for (const void* side : {static_cast<const void*>(dst), src}) {
+    if (HostBlock* block = find_pinned(side, offset)) block->uses.add(place);
+  }
   all.count(pageable ? "blocking_copies" : "async_copies");
   return pageable ? wait_for(lock, place) : ACL_SUCCESS;
 }
@@ -219,8 +241,9 @@ aclError read_fill(const char* function, void* pointer, size_t max, size_t count
   const DeviceMemory& memory = state().memory;
   if (pointer == nullptr) return invalid(function, "pointer is null");
   if (count > max) {
-    return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": count " + std::to_string(count) +
-                                                " is more than maxCount " + std::to_string(max));
+    return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": count " +
+                                                std::to_string(count) + " is more than maxCount " +
+                                                std::to_string(max));
   }
   const auto allocation = memory.find(pointer, count);
   if (!allocation) return break_rule(function, memory.describe(pointer, count));
@@ -235,13 +258,18 @@ aclError aclrtMemset(void* pointer, size_t max, int32_t value, size_t count) {
   Lock lock(all.mutex);
   std::shared_ptr<Context> context;
   if (const aclError error = require_context("aclrtMemset", context)) return error;
-  if (const aclError error = read_fill("aclrtMemset", pointer, max, count, context->device)) return error;
+  if (const aclError error = read_fill("aclrtMemset", pointer, max, count, context->device))
+    return error;
   if (const aclError error = sticky_failure(*context)) return error;
   all.count("fills");
+  std::vector<Access> accesses;
+  add_access(accesses, pointer, count, true);
+  check_host_accesses("aclrtMemset", accesses);
   return run_now(lock, "aclrtMemset", [&] { run_fill(pointer, value, count); });
 }
 
-aclError aclrtMemsetAsync(void* pointer, size_t max, int32_t value, size_t count, aclrtStream handle) {
+aclError aclrtMemsetAsync(void* pointer, size_t max, int32_t value, size_t count,
+                          aclrtStream handle) {
   const char* name = "aclrtMemsetAsync";
   State& all = state();
   Lock lock(all.mutex);
@@ -252,7 +280,9 @@ aclError aclrtMemsetAsync(void* pointer, size_t max, int32_t value, size_t count
   if (const aclError error = read_fill(name, pointer, max, count, context->device)) return error;
   const auto work = [=] { run_fill(pointer, value, count); };
   const Place place = submit(*stream, {name, work, nullptr, nullptr});
-  note_use(pointer, true, place);
+  std::vector<Access> accesses;
+  add_access(accesses, pointer, count, true);
+  note_uses(name, place, accesses);
   all.count("async_fills");
   return ACL_SUCCESS;
 }
@@ -262,9 +292,11 @@ aclError aclrtGetMemInfo(aclrtMemAttr attribute, size_t* free, size_t* total) {
   Lock lock(state().mutex);
   std::shared_ptr<Context> context;
   if (const aclError error = require_context("aclrtGetMemInfo", context)) return error;
-  if (free == nullptr || total == nullptr) return invalid("aclrtGetMemInfo", "free, total: got null");
+  if (free == nullptr || total == nullptr)
+    return invalid("aclrtGetMemInfo", "free, total: got null");
   if (attribute != ACL_DDR_MEM && attribute != ACL_HBM_MEM) {
-    return invalid("aclrtGetMemInfo", "attribute: expected 0 or 1, got " + std::to_string(attribute));
+    return invalid("aclrtGetMemInfo",
+                   "attribute: expected 0 or 1, got " + std::to_string(attribute));
   }
   // An Ascend 950 has HBM only.
   *total = attribute == ACL_HBM_MEM ? all.settings.memory : 0;

@@ -17,8 +17,9 @@ aclError require_event(const char* function, const void* handle, std::shared_ptr
   event = state().events.find(handle);
   if (event) return ACL_SUCCESS;
   const bool gone = state().events.fate(handle) == HandleFate::gone;
-  return fail(ACL_ERROR_RT_INVALID_HANDLE,
-              std::string(function) + (gone ? ": the event was destroyed" : ": the handle is no event"));
+  return fail(
+      ACL_ERROR_RT_INVALID_HANDLE,
+      std::string(function) + (gone ? ": the event was destroyed" : ": the handle is no event"));
 }
 
 // Context and stream of a function that takes both from the caller.
@@ -140,7 +141,8 @@ aclError aclrtSynchronizeEvent(aclrtEvent handle) {
   return event->last ? wait_for(lock, event->last->place) : ACL_SUCCESS;
 }
 
-aclError aclrtEventElapsedTime(float* milliseconds, aclrtEvent start_handle, aclrtEvent end_handle) {
+aclError aclrtEventElapsedTime(float* milliseconds, aclrtEvent start_handle,
+                               aclrtEvent end_handle) {
   Lock lock(state().mutex);
   const char* name = "aclrtEventElapsedTime";
   if (milliseconds == nullptr) return invalid(name, "ms is null");

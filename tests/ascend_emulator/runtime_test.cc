@@ -155,15 +155,18 @@ TEST_F(EmulatorTest, LeaksAreAnErrorOfAclFinalizeAndAreInTheReport) {
   const aclTensor* members[] = {tensor(memory, {2})};
   aclCreateTensorList(members, 1);
   planned(kAddOne, x, x);
+  planned(kAddOne, x, x);
+  aclrtContext context = nullptr;
+  ASSERT_EQ(aclrtCreateContext(&context, 1), 0);
   EXPECT_EQ(aclFinalize(), ACL_ERROR_INTERNAL_ERROR);
   const std::string text = message();
   std::ifstream file(report);
   const std::string written{std::istreambuf_iterator<char>(file), {}};
   for (const char* leak :
-       {"device memory of 64 bytes on device 0", "host memory of 100 bytes",
-        "an executor of aclnnTestAddOne, never used", "a tensor FLOAT[8]", "a tensor FLOAT[2]",
-        "1 scalars", "1 integer arrays", "1 tensor lists", "1 streams", "1 events",
-        "device 0 was set 1 times"}) {
+       {"1 x device memory of 64 bytes on device 0", "1 x host memory of 100 bytes",
+        "2 x executor of aclnnTestAddOne, never used", "1 x tensor FLOAT[8]", "1 x tensor FLOAT[2]",
+        "1 x scalar", "1 x integer array", "1 x tensor list", "1 x stream", "1 x event",
+        "1 x context of device 1", "device 0 was set 1 times"}) {
     EXPECT_THAT(text, HasSubstr(leak));
     EXPECT_THAT(written, HasSubstr(leak));
   }

@@ -67,7 +67,8 @@ std::string Settings::set(const std::string& name, const std::string& value) {
     if (ok) memory = number;
   } else if (name == "start") {
     ok = value == "delayed" || value == "lazy" || value == "eager";
-    if (ok) start = value == "lazy" ? Start::lazy : value == "eager" ? Start::eager : Start::delayed;
+    if (ok)
+      start = value == "lazy" ? Start::lazy : value == "eager" ? Start::eager : Start::delayed;
   } else if (name == "delay") {
     ok = is_number && number <= 1000000;
     if (ok) delay = number;

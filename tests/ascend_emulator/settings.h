@@ -5,15 +5,16 @@
 //   soc          name that aclrtGetSocName returns (default Ascend950PR_9599; empty: NULL)
 //   memory       bytes of a device; aclrtMalloc beyond fails with 207001 (default 32 GiB)
 //   start        when queued work starts: "delayed" (default: a little late, work after a
-//                synchronization always), "lazy" (only once a thread waits for a stream, an event or the
-//                device: every missing synchronization shows), "eager" (at once)
+//                synchronization always), "lazy" (only once a thread waits for a stream, an event
+//                or the device: every missing synchronization shows), "eager" (at once)
 //   delay        microseconds that work after a synchronization starts late at most (default 300)
 //   host_nz      1: bytes that the host permuted may be read as NZ; else only FormatCast's
 //   malloc_fails n: the n-th aclrtMalloc from now on fails with 207001
 //   plan_fails   name:status[:n]: the n-th first phase of this operator returns status
 //   kernel_fails name[:n]: the n-th run of this operator (* for any) fails with 507015
 //   init_fails   status that aclInit returns
-//   report       file that aclFinalize (or the end of the process) appends leaks and broken rules to
+//   report       file that aclFinalize (or the end of the process) appends leaks and broken rules
+//   to
 #pragma once
 
 #include <cstdint>

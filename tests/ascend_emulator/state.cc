@@ -12,6 +12,8 @@ namespace ascend_emulator {
 namespace {
 
 constexpr size_t kLongestMessage = 4096;
+// A rule that is broken in a loop says no more the thousandth time.
+constexpr size_t kMostBrokenRules = 200;
 
 std::string& message_of_thread() {
   thread_local std::string message;
@@ -39,7 +41,9 @@ State& state() {
   return *all;
 }
 
-void State::broken(const std::string& rule) { broken_rules.push_back(rule); }
+void State::broken(const std::string& rule) {
+  if (broken_rules.size() < kMostBrokenRules) broken_rules.push_back(rule);
+}
 
 int fail(int status, const std::string& message) {
   std::string& text = message_of_thread();
@@ -51,14 +55,18 @@ int fail(int status, const std::string& message) {
   return status;
 }
 
-std::string take_message() { return std::exchange(message_of_thread(), {}); }
+std::string take_message() {
+  return std::exchange(message_of_thread(), {});
+}
 
 void*& current_context_handle() {
   thread_local void* handle = nullptr;
   return handle;
 }
 
-std::shared_ptr<Context> current_context() { return state().contexts.find(current_context_handle()); }
+std::shared_ptr<Context> current_context() {
+  return state().contexts.find(current_context_handle());
+}
 
 int require_context(const char* function, std::shared_ptr<Context>& context) {
   if (!state().initialized) {
@@ -66,8 +74,9 @@ int require_context(const char* function, std::shared_ptr<Context>& context) {
   }
   context = current_context();
   if (context) return ACL_SUCCESS;
-  return fail(ACL_ERROR_RT_CONTEXT_NULL,
-              std::string(function) + ": this thread has no context, aclrtSetDevice was not called in it");
+  return fail(
+      ACL_ERROR_RT_CONTEXT_NULL,
+      std::string(function) + ": this thread has no context, aclrtSetDevice was not called in it");
 }
 
 int require_stream(const char* function, const Context& context, const void* handle,
@@ -88,43 +97,33 @@ int require_stream(const char* function, const Context& context, const void* han
               name + ": the stream belongs to another context than the thread's current one");
 }
 
-namespace {
-
-template <class T>
-void add_leaks(std::vector<std::string>& lines, const char* what, const HandleTable<T>& table) {
-  if (const size_t count = table.objects().size(); count > 0) {
-    lines.push_back("leak: " + std::to_string(count) + " " + what);
-  }
-}
-
-}  // namespace
-
 std::vector<std::string> leaks() {
   const State& all = state();
-  std::vector<std::string> lines;
+  std::map<std::string, size_t> found;
   for (const auto& [address, allocation] : all.memory.live()) {
-    lines.push_back("leak: device memory of " + std::to_string(allocation->size) + " bytes on device " +
-                    std::to_string(allocation->device));
+    ++found["device memory of " + std::to_string(allocation->size) + " bytes on device " +
+            std::to_string(allocation->device)];
   }
   for (const auto& [address, block] : all.pinned) {
-    lines.push_back("leak: host memory of " + std::to_string(block.size) + " bytes");
+    ++found["host memory of " + std::to_string(block.size) + " bytes"];
   }
   for (const auto& [number, executor] : all.executors.objects()) {
-    lines.push_back(std::string("leak: an executor of ") + executor->info().name + ", " +
-                    executor->state_name());
+    ++found[std::string("executor of ") + executor->info().name + ", " + executor->state_name()];
   }
   for (const auto& [number, object] : all.tensors.objects()) {
-    lines.push_back("leak: a tensor " + dtype_name(object->tensor->dtype) + to_text(object->tensor->shape));
+    ++found["tensor " + dtype_name(object->tensor->dtype) + to_text(object->tensor->shape)];
   }
-  add_leaks(lines, "scalars", all.scalars);
-  add_leaks(lines, "integer arrays", all.int_arrays);
-  add_leaks(lines, "tensor lists", all.tensor_lists);
-  add_leaks(lines, "streams", all.streams);
-  add_leaks(lines, "events", all.events);
   for (const auto& [number, context] : all.contexts.objects()) {
-    if (!context->is_default) {
-      lines.push_back("leak: a context of device " + std::to_string(context->device));
-    }
+    if (!context->is_default) ++found["context of device " + std::to_string(context->device)];
+  }
+  found["scalar"] = all.scalars.objects().size();
+  found["integer array"] = all.int_arrays.objects().size();
+  found["tensor list"] = all.tensor_lists.objects().size();
+  found["stream"] = all.streams.objects().size();
+  found["event"] = all.events.objects().size();
+  std::vector<std::string> lines;
+  for (const auto& [what, count] : found) {
+    if (count > 0) lines.push_back("leak: " + std::to_string(count) + " x " + what);
   }
   for (const auto& [id, device] : all.devices) {
     lines.push_back("leak: device " + std::to_string(id) + " was set " +
@@ -137,7 +136,8 @@ void clear(Lock& lock) {
   State& all = state();
   std::vector<std::shared_ptr<Stream>> streams;
   for (const auto& [number, stream] : all.streams.objects()) streams.push_back(stream);
-  for (const auto& [number, context] : all.contexts.objects()) streams.push_back(context->default_stream);
+  for (const auto& [number, context] : all.contexts.objects())
+    streams.push_back(context->default_stream);
   for (const auto& stream : streams) stop_stream(lock, stream);
   for (const auto& [number, context] : all.contexts.objects()) context->default_stream = nullptr;
   for (const auto& [address, block] : all.pinned) std::free(reinterpret_cast<void*>(address));

@@ -92,7 +92,7 @@ int require_context(const char* function, std::shared_ptr<Context>& context);
 int require_stream(const char* function, const Context& context, const void* handle,
                    std::shared_ptr<Stream>& stream);
 
-// Everything that was not given back, one line each.
+// Everything that was not given back, one line for what is alike.
 std::vector<std::string> leaks();
 // Ends all queues and forgets everything but counters and settings.
 void clear(Lock& lock);

@@ -79,6 +79,19 @@ void serve(const std::shared_ptr<Stream>& stream) {
   }
 }
 
+// What the record's stream had behind it, this stream has behind it from here on.
+void learn(Stream& stream, const Record& record) {
+  std::erase_if(stream.known,
+                [](const auto& entry) { return entry.first->observed >= entry.second; });
+  Clock known = record.known;
+  known[record.place.stream] = record.place.position;
+  for (const auto& [other, position] : known) {
+    if (other.get() == &stream || other->observed >= position) continue;
+    uint64_t& mine = stream.known[other];
+    mine = std::max(mine, position);
+  }
+}
+
 }  // namespace
 
 void Uses::add(const Place& place) {
@@ -92,16 +105,21 @@ void Uses::add(const Place& place) {
 }
 
 bool Uses::pending() const {
-  std::erase_if(places_, [](const Place& place) { return place.stream->observed >= place.position; });
+  std::erase_if(places_,
+                [](const Place& place) { return place.stream->observed >= place.position; });
   return !places_.empty();
 }
 
 Place submit(Stream& stream, Task task) {
-  const Place place{stream.shared_from_this(), ++stream.submitted};
+  Place place{stream.shared_from_this(), ++stream.submitted};
   if (task.waits_for && task.waits_for->place.stream != place.stream) {
     stream.dependencies.push_back({place.position, task.waits_for->place});
+    learn(stream, *task.waits_for);
   }
-  if (task.records) task.records->place = place;
+  if (task.records) {
+    task.records->place = place;
+    task.records->known = stream.known;
+  }
   stream.queue.push_back(std::move(task));
   if (!stream.thread.joinable()) stream.thread = std::thread(serve, place.stream);
   state().changed.notify_all();
@@ -125,16 +143,23 @@ aclError wait_for(Lock& lock, const Place& place) {
   State& all = state();
   ++all.waiting;
   all.changed.notify_all();
-  all.changed.wait(lock, [&] {
-    return place.stream->completed >= place.position || place.stream->stop;
-  });
+  all.changed.wait(lock,
+                   [&] { return place.stream->completed >= place.position || place.stream->stop; });
   --all.waiting;
   observe(place);
-  const Context& context = *place.stream->context;
-  return context.failure == ACL_SUCCESS ? ACL_SUCCESS : fail(context.failure, context.failure_message);
+  const std::shared_ptr<Context>& context = place.stream->context;
+  if (context->failure == ACL_SUCCESS) return ACL_SUCCESS;
+  // Nothing of this context runs any more, and now the host knows: it may take everything down.
+  for (const auto& [number, stream] : all.streams.objects()) {
+    if (stream->context == context) observe({stream, stream->submitted});
+  }
+  if (const auto& stream = context->default_stream) observe({stream, stream->submitted});
+  return fail(context->failure, context->failure_message);
 }
 
-bool has_unobserved_work(const Stream& stream) { return stream.observed < stream.submitted; }
+bool has_unobserved_work(const Stream& stream) {
+  return stream.observed < stream.submitted;
+}
 
 void stop_stream(Lock& lock, const std::shared_ptr<Stream>& stream) {
   stream->stop = true;
@@ -148,6 +173,7 @@ void stop_stream(Lock& lock, const std::shared_ptr<Stream>& stream) {
   lock.lock();
   stream->completed = stream->submitted;
   observe({stream, stream->submitted});
+  stream->known.clear();
   state().changed.notify_all();
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,16 +34,21 @@ struct Place {
 class Uses {
  public:
   void add(const Place& place);
-  // True while a host thread has not waited for that work: a deterministic rule, unlike "still runs".
+  // True while a host thread has not waited for that work: a deterministic rule, unlike "still
+  // runs".
   bool pending() const;
 
  private:
   mutable std::vector<Place> places_;
 };
 
+// Of other streams: up to which task everything comes before. See hazards.h.
+using Clock = std::map<std::shared_ptr<Stream>, uint64_t>;
+
 // One aclrtRecordEvent.
 struct Record {
   Place place;
+  Clock known;  // by the stream when it was recorded
   std::chrono::steady_clock::time_point time;
 };
 
@@ -52,27 +58,28 @@ struct Event {
 
 struct Task {
   std::string name;
-  std::function<void()> work;             // may be empty; throws KernelFault
+  std::function<void()> work;  // may be empty; throws KernelFault
   std::shared_ptr<const Record> waits_for;
   std::shared_ptr<Record> records;
 };
 
 struct Stream : std::enable_shared_from_this<Stream> {
   std::shared_ptr<Context> context;
-  void* handle = nullptr;      // nullptr for a context's default stream
-  uint64_t seed = 0;           // of the delays
+  void* handle = nullptr;  // nullptr for a context's default stream
+  uint64_t seed = 0;       // of the delays
   std::deque<Task> queue;
   uint64_t submitted = 0;
   uint64_t completed = 0;
   uint64_t observed = 0;  // a host thread waited up to here
   bool stop = false;
-  std::thread thread;     // started by the first task
+  std::thread thread;  // started by the first task
   // Having observed `own`, a host has observed `other` too: events that this stream waited for.
   struct Dependency {
     uint64_t own;
     Place other;
   };
   std::vector<Dependency> dependencies;
+  Clock known;  // by the next task, through events
 };
 
 struct Context {
@@ -87,8 +94,8 @@ struct Context {
 
 // Puts a task at the end of a stream.
 Place submit(Stream& stream, Task task);
-// Waits until the place was passed, and notes that the host knows. Returns the context's failure, with
-// its message as the thread's.
+// Waits until the place was passed, and notes that the host knows. Returns the context's failure,
+// with its message as the thread's.
 aclError wait_for(Lock& lock, const Place& place);
 // What a host thread that waited for the place knows.
 void observe(const Place& place);

@@ -1,5 +1,6 @@
 // Queues: what has not been waited for has not happened.
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "ascend_emulator/emulator_fixture.h"
@@ -42,10 +43,11 @@ TEST_F(StreamsTest, SynchronousFillDoesNotWaitForStreams) {
 
 TEST_F(StreamsTest, DelayedStartShowsAMissingSynchronization) {
   set("start", "delayed");
-  set("delay", "200000");
+  set("delay", "1000000");  // at least a quarter of it
   void* memory = upload({1, 2});
   aclTensor* x = tensor(memory, {2});
   ASSERT_EQ(run(kAddOne, x, x, a_), 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(download(memory, 2), (Values{1, 2}));
   EXPECT_EQ(aclrtSynchronizeStream(a_), 0);
   EXPECT_EQ(download(memory, 2), (Values{2, 3}));
@@ -103,7 +105,8 @@ TEST_F(StreamsTest, SynchronizeEventWaitsForItsRecordOnly) {
   ASSERT_EQ(run(kAddOne, later, later, a_), 0);
   EXPECT_EQ(aclrtSynchronizeEvent(event_), 0);
   EXPECT_EQ(aclDestroyTensor(x), 0) << message();
-  EXPECT_EQ(aclDestroyTensor(later), ACLNN_ERR_PARAM_INVALID) << "nobody waited for what came later";
+  EXPECT_EQ(aclDestroyTensor(later), ACLNN_ERR_PARAM_INVALID)
+      << "nobody waited for what came later";
 }
 
 TEST_F(StreamsTest, ElapsedTimeNeedsEventsThatWereWaitedFor) {

@@ -7,7 +7,9 @@ namespace ascend_emulator {
 
 namespace {
 
-uint64_t start_of(const Tensor& tensor) { return reinterpret_cast<uint64_t>(tensor.address); }
+uint64_t start_of(const Tensor& tensor) {
+  return reinterpret_cast<uint64_t>(tensor.address);
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ void for_each_run(const Tensor& tensor, const std::function<void(uint64_t, uint6
   while (true) {
     int64_t first = tensor.offset;
     for (size_t d = 0; d < outer; ++d) first += index[d] * tensor.strides[d];
-    visit(static_cast<uint64_t>(first) * bits / 8, (static_cast<uint64_t>(first + run) * bits + 7) / 8);
+    visit(static_cast<uint64_t>(first) * bits / 8,
+          (static_cast<uint64_t>(first + run) * bits + 7) / 8);
     size_t d = outer;
     while (d > 0 && ++index[d - 1] == tensor.shape[d - 1]) index[--d] = 0;
     if (d == 0) return;
@@ -38,7 +41,8 @@ void for_each_run(const Tensor& tensor, const std::function<void(uint64_t, uint6
 bool same_view(const Tensor& a, const Tensor& b) {
   return start_of(a) + a.view_begin() == start_of(b) + b.view_begin() && a.shape == b.shape &&
          (a.strides == b.strides || (a.contiguous() && b.contiguous())) &&
-         is_nz(a.format) == is_nz(b.format) && bits_per_element(a.dtype) == bits_per_element(b.dtype);
+         is_nz(a.format) == is_nz(b.format) &&
+         bits_per_element(a.dtype) == bits_per_element(b.dtype);
 }
 
 bool views_overlap(const Tensor& a, const Tensor& b) {

@@ -8,7 +8,8 @@
 
 namespace ascend_emulator {
 
-// Calls `visit(begin, end)` for runs of bytes, as offsets from the storage's start; all of it for NZ.
+// Calls `visit(begin, end)` for runs of bytes, as offsets from the storage's start; all of it for
+// NZ.
 void for_each_run(const Tensor& tensor, const std::function<void(uint64_t, uint64_t)>& visit);
 
 // Both views are the same bytes in the same order, of elements of the same size.

@@ -26,8 +26,8 @@ Padded pad(const View& input, const Convolution& convolution) {
     first += convolution.padding[axis] * padded.strides[2 + axis];
   }
   const View inner{padded.values.data() + first, Element::kFloat32, input.dims, padded.strides};
-  copy_elements(
-      dense_view(const_cast<float*>(values.data()), Element::kFloat32, input.dims), inner);
+  copy_elements(dense_view(const_cast<float*>(values.data()), Element::kFloat32, input.dims),
+                inner);
   return padded;
 }
 
@@ -115,8 +115,7 @@ void convolve(const View& input, const View& weight, const View* bias,
     dot_products({channels, places, depth, 0}, weights_of(kernel.data() + channel0 * depth, depth),
                  taps_of(from, taps, positions), [&](const DotTile& tile) {
                    for (int64_t i = 0; i < tile.rows; ++i) {
-                     const double start =
-                         added.empty() ? 0.0 : added[channel0 + tile.row0 + i];
+                     const double start = added.empty() ? 0.0 : added[channel0 + tile.row0 + i];
                      float* line = to + (tile.row0 + i) * places + tile.col0;
                      for (int64_t j = 0; j < tile.cols; ++j) {
                        line[j] = static_cast<float>(start + tile.sums[i * tile.stride + j]);

@@ -50,22 +50,29 @@ void check(const Dims& in, const Dims& kernel, const Convolution& convolution) {
       const int64_t kw = t % kernel[4], kh = t / kernel[4] % kernel[3];
       const int64_t kd = t / (kernel[4] * kernel[3]) % kernel[2];
       const int64_t c = t / (kernel[4] * kernel[3] * kernel[2]);
-      const Dims place{o[0], o[1] / per_group * kernel[1] + c,
-                       o[2] * convolution.stride[0] - convolution.padding[0] + kd * convolution.dilation[0],
-                       o[3] * convolution.stride[1] - convolution.padding[1] + kh * convolution.dilation[1],
-                       o[4] * convolution.stride[2] - convolution.padding[2] + kw * convolution.dilation[2]};
+      const Dims place{
+          o[0], o[1] / per_group * kernel[1] + c,
+          o[2] * convolution.stride[0] - convolution.padding[0] + kd * convolution.dilation[0],
+          o[3] * convolution.stride[1] - convolution.padding[1] + kh * convolution.dilation[1],
+          o[4] * convolution.stride[2] - convolution.padding[2] + kw * convolution.dilation[2]};
       sum += at(x, in, place) * at(w, kernel, {o[1], c, kd, kh, kw});
     }
     ASSERT_NEAR(out[i], sum, 0x1p-24 * std::abs(sum) + 1e-13) << i;
   }
 }
 
-TEST(Convolution, Plain) { check({1, 3, 4, 9, 11}, {5, 3, 3, 3, 3}, {}); }
-TEST(Convolution, PointwiseOfOneFrame) { check({2, 8, 1, 5, 7}, {6, 8, 1, 1, 1}, {}); }
+TEST(Convolution, Plain) {
+  check({1, 3, 4, 9, 11}, {5, 3, 3, 3, 3}, {});
+}
+TEST(Convolution, PointwiseOfOneFrame) {
+  check({2, 8, 1, 5, 7}, {6, 8, 1, 1, 1}, {});
+}
 TEST(Convolution, StridePaddingDilation) {
   check({1, 2, 5, 12, 10}, {3, 2, 2, 3, 3}, {{1, 2, 3}, {1, 2, 1}, {2, 1, 2}, 1});
 }
-TEST(Convolution, Groups) { check({2, 6, 2, 6, 6}, {9, 2, 1, 3, 3}, {{1, 1, 1}, {0, 1, 1}, {1, 1, 1}, 3}); }
+TEST(Convolution, Groups) {
+  check({2, 6, 2, 6, 6}, {9, 2, 1, 3, 3}, {{1, 1, 1}, {0, 1, 1}, {1, 1, 1}, 3});
+}
 
 TEST(Convolution, NoOutputWhereTheKernelDoesNotFit) {
   EXPECT_EQ((Convolution{}.out_dim(0, 2, 3)), 0);

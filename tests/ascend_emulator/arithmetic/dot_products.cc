@@ -81,7 +81,8 @@ void compute_tile(const DotShape& shape, const PanelSource& left, const PanelSou
   int64_t begin = 0;
   do {
     const int64_t end = std::min(begin + group, shape.depth);
-    std::fill(scratch->sums.begin(), scratch->sums.end(), 0.0);
+    const int64_t rows = (tile.rows + kLeftWidth - 1) / kLeftWidth * kLeftWidth;
+    std::fill_n(scratch->sums.begin(), rows * kTileCols, 0.0);
     for (int64_t k0 = begin; k0 < end; k0 += kDepth) {
       add_block(left, right, tile, k0, std::min(kDepth, end - k0), scratch);
     }
@@ -117,7 +118,8 @@ void dot_products(const DotShape& shape, const PanelSource& left, const PanelSou
   const int64_t tiles_across = (shape.cols + kTileCols - 1) / kTileCols;
   const int64_t work = parallel ? shape.rows * shape.cols * shape.depth / 8 : 0;
   in_parallel(tiles_down * tiles_across, work, [&](int64_t begin, int64_t end) {
-    Scratch scratch;
+    // Kept by the thread: pages of fresh memory would cost small products more than the products.
+    static thread_local Scratch scratch;
     for (int64_t index = begin; index < end; ++index) {
       DotTile tile{};
       tile.row0 = index / tiles_across * kTileRows;

@@ -28,7 +28,8 @@ uint8_t encode(const SmallFloat& form, float value) {
   const int lowest = 1 - form.bias;
   const int exponent = magnitude == 0 ? lowest : std::max(std::ilogb(magnitude), lowest);
   // The quantum is a power of two: the division is exact and rint rounds once, half to even.
-  const double steps = std::rint(std::ldexp(static_cast<double>(magnitude), form.mantissa_bits - exponent));
+  const double steps =
+      std::rint(std::ldexp(static_cast<double>(magnitude), form.mantissa_bits - exponent));
   // Steps that reach the next power of two carry into the exponent field by themselves.
   const int code = ((exponent + form.bias - 1) << form.mantissa_bits) + static_cast<int>(steps);
   return sign | static_cast<uint8_t>(std::min<int>(code, form.largest_code));
@@ -159,8 +160,7 @@ bool is_real(Element element) {
 
 float fp16_to_float(uint16_t bits) {
   // Moving the exponent field and scaling by 2^112 is exact for normal and subnormal numbers.
-  const float scaled =
-      std::bit_cast<float>(static_cast<uint32_t>(bits & 0x7fff) << 13) * 0x1p112f;
+  const float scaled = std::bit_cast<float>(static_cast<uint32_t>(bits & 0x7fff) << 13) * 0x1p112f;
   uint32_t result = std::bit_cast<uint32_t>(scaled);
   if ((bits & 0x7c00) == 0x7c00) result |= 0x7f800000u;
   return std::bit_cast<float>(result | static_cast<uint32_t>(bits & 0x8000) << 16);
@@ -198,8 +198,12 @@ double e8m0_to_double(uint8_t code) {
   return code == 0xff ? std::numeric_limits<double>::quiet_NaN() : std::ldexp(1.0, code - 127);
 }
 
-uint8_t float_to_e4m3fn(float value) { return encode(kE4m3Form, value); }
-uint8_t float_to_e5m2(float value) { return encode(kE5m2Form, value); }
+uint8_t float_to_e4m3fn(float value) {
+  return encode(kE4m3Form, value);
+}
+uint8_t float_to_e5m2(float value) {
+  return encode(kE5m2Form, value);
+}
 
 uint8_t float_to_e2m1(float value, RoundMode mode) {
   if (std::isnan(value)) return 7;

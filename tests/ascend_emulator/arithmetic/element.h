@@ -65,8 +65,8 @@ const uint8_t* bf16_to_e4m3fn_table();
 const uint8_t* bf16_to_e5m2_table();
 const uint8_t* bf16_to_e2m1_table(RoundMode mode);
 
-// `count` adjacent elements to and from fp32. E2M1: first and count even or the last nibble is left.
-// Integers round to nearest when they do not fit fp32; see cast() for exact conversions.
+// `count` adjacent elements to and from fp32. E2M1: first and count even or the last nibble is
+// left. Integers round to nearest when they do not fit fp32; see cast() for exact conversions.
 void widen(Element element, const void* source, int64_t count, float* out);
 void narrow(Element element, const float* source, int64_t count, void* out);
 

@@ -26,7 +26,8 @@ void read_row(const View& view, int64_t offset, int64_t stride, int64_t count, f
     std::fill(out + 1, out + count, out[0]);
     return;
   }
-  for (int64_t i = 0; i < count; ++i) widen(view.element, at(view, offset + i * stride), 1, out + i);
+  for (int64_t i = 0; i < count; ++i)
+    widen(view.element, at(view, offset + i * stride), 1, out + i);
 }
 
 void write_row(const View& view, int64_t offset, int64_t stride, int64_t count, const float* from) {
@@ -44,8 +45,8 @@ void join_dims(View* left, View* right, View* out) {
   for (size_t i = 0; i < out->dims.size(); ++i) {
     const int64_t dim = out->dims[i];
     if (dim == 1) continue;
-    if (!dims.empty() && a.back() == left->strides[i] * dim && b.back() == right->strides[i] * dim &&
-        c.back() == out->strides[i] * dim) {
+    if (!dims.empty() && a.back() == left->strides[i] * dim &&
+        b.back() == right->strides[i] * dim && c.back() == out->strides[i] * dim) {
       dims.back() *= dim;
       a.back() = left->strides[i];
       b.back() = right->strides[i];
@@ -82,14 +83,18 @@ void apply_pairwise(const View& left, const View& right, const View& out, Operat
   });
 }
 
-double gelu_erf(double x) { return 0.5 * x * (1.0 + std::erf(x * 0.70710678118654752440)); }
+double gelu_erf(double x) {
+  return 0.5 * x * (1.0 + std::erf(x * 0.70710678118654752440));
+}
 
 double gelu_tanh(double x) {
   constexpr double kRootTwoOverPi = 0.79788456080286535588;
   return 0.5 * x * (1.0 + std::tanh(kRootTwoOverPi * (x + 0.044715 * x * x * x)));
 }
 
-double silu_of(double x) { return x / (1.0 + std::exp(-x)); }
+double silu_of(double x) {
+  return x / (1.0 + std::exp(-x));
+}
 
 using Function = double (*)(double);
 
@@ -247,7 +252,8 @@ void cast(const View& self, const View& out) {
   std::vector<char> from(static_cast<size_t>(element_bytes(self.element, count)));
   std::vector<char> to(static_cast<size_t>(element_bytes(out.element, count)));
   copy_elements(self, dense_view(from.data(), self.element, self.dims));
-  const int64_t from_bytes = element_bits(self.element) / 8, to_bytes = element_bits(out.element) / 8;
+  const int64_t from_bytes = element_bits(self.element) / 8,
+                to_bytes = element_bits(out.element) / 8;
   for (int64_t i = 0; i < count; ++i) {
     const char* source = from.data() + i * from_bytes;
     if (is_integer(self.element) && is_integer(out.element)) {
@@ -263,7 +269,9 @@ void gelu(const View& x, Gelu kind, const View& out) {
   apply_function(x, kind == Gelu::kErf ? gelu_erf : gelu_tanh, out);
 }
 
-void silu(const View& x, const View& out) { apply_function(x, silu_of, out); }
+void silu(const View& x, const View& out) {
+  apply_function(x, silu_of, out);
+}
 
 void rotary_embedding(const View& x, const View& cos, const View& sin, Rotation rotation,
                       const View& out) {
@@ -273,19 +281,19 @@ void rotary_embedding(const View& x, const View& cos, const View& sin, Rotation 
   std::vector<float> values(length), c(length), s(length), results(length);
   for_each_row(x.dims, {&x.strides, &cosines.strides, &sines.strides, &out.strides},
                [&](const int64_t* offsets) {
-    read_row(x, offsets[0], x.strides.back(), length, values.data());
-    read_row(cosines, offsets[1], cosines.strides.back(), length, c.data());
-    read_row(sines, offsets[2], sines.strides.back(), length, s.data());
-    for (int64_t i = 0; i < length; ++i) {
-      const bool first = rotation == Rotation::kHalf ? i < length / 2 : i % 2 == 0;
-      const int64_t step = rotation == Rotation::kHalf ? length / 2 : 1;
-      const float turned = first ? -values[i + step] : values[i - step];
-      const float straight_term = values[i] * c[i];
-      const float turned_term = turned * s[i];
-      results[i] = straight_term + turned_term;
-    }
-    write_row(out, offsets[3], out.strides.back(), length, results.data());
-  });
+                 read_row(x, offsets[0], x.strides.back(), length, values.data());
+                 read_row(cosines, offsets[1], cosines.strides.back(), length, c.data());
+                 read_row(sines, offsets[2], sines.strides.back(), length, s.data());
+                 for (int64_t i = 0; i < length; ++i) {
+                   const bool first = rotation == Rotation::kHalf ? i < length / 2 : i % 2 == 0;
+                   const int64_t step = rotation == Rotation::kHalf ? length / 2 : 1;
+                   const float turned = first ? -values[i + step] : values[i - step];
+                   const float straight_term = values[i] * c[i];
+                   const float turned_term = turned * s[i];
+                   results[i] = straight_term + turned_term;
+                 }
+                 write_row(out, offsets[3], out.strides.back(), length, results.data());
+               });
 }
 
 }  // namespace ascend_emulator::arithmetic

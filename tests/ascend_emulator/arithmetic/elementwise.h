@@ -24,8 +24,8 @@ void gelu(const View& x, Gelu kind, const View& out);
 void silu(const View& x, const View& out);
 
 enum class Rotation { kHalf = 0, kInterleave = 1 };
-// out = fp32(fp32(x * cos) + fp32(rot(x) * sin)) along the last axis D (even); cos and sin broadcast
-// to x. rot: halves (-x[D/2..], x[..D/2]), or pairs (-x[2i+1], x[2i]).
+// out = fp32(fp32(x * cos) + fp32(rot(x) * sin)) along the last axis D (even); cos and sin
+// broadcast to x. rot: halves (-x[D/2..], x[..D/2]), or pairs (-x[2i+1], x[2i]).
 void rotary_embedding(const View& x, const View& cos, const View& sin, Rotation rotation,
                       const View& out);
 

@@ -35,8 +35,8 @@ TEST(Elementwise, AlphaIsAProductOfItsOwn) {
 TEST(Elementwise, Bf16RoundsTheFp32Result) {
   std::vector<uint16_t> x{float_to_bf16(1.0f), float_to_bf16(-0.0f)},
       y{float_to_bf16(0x1p-8f), float_to_bf16(-0.0f)}, out(2);
-  add(dense_view(x.data(), Element::kBfloat16, {2}), dense_view(y.data(), Element::kBfloat16, {2}), 1,
-      dense_view(out.data(), Element::kBfloat16, {2}));
+  add(dense_view(x.data(), Element::kBfloat16, {2}), dense_view(y.data(), Element::kBfloat16, {2}),
+      1, dense_view(out.data(), Element::kBfloat16, {2}));
   EXPECT_EQ(out[0], float_to_bf16(1.0f));
   EXPECT_EQ(out[1], 0x8000);
 }
@@ -50,7 +50,8 @@ TEST(Elementwise, StridedViewsAndLongRows) {
   for (int64_t i = 0; i < length; ++i) {
     for (int64_t r = 0; r < rows; ++r) ASSERT_EQ(out[i * rows + r], 2 * x[r * length + i]);
   }
-  add_scalar(view_of(x, {rows, length}), 3, 2, {out.data(), Element::kFloat32, {rows, length}, {1, rows}});
+  add_scalar(view_of(x, {rows, length}), 3, 2,
+             {out.data(), Element::kFloat32, {rows, length}, {1, rows}});
   ASSERT_EQ(out[7 * rows + 2], x[2 * length + 7] + 6);
 }
 
@@ -80,8 +81,9 @@ TEST(Functions, Definitions) {
   gelu(view_of(x, {6}), Gelu::kTanh, view_of(out, {6}));
   for (size_t i = 0; i < x.size(); ++i) {
     const double v = x[i];
-    EXPECT_EQ(out[i], static_cast<float>(
-                          0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)))));
+    EXPECT_EQ(out[i],
+              static_cast<float>(
+                  0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)))));
   }
   gelu(view_of(x, {6}), Gelu::kErf, view_of(out, {6}));
   EXPECT_EQ(out[3], static_cast<float>(0.5 * (1 + std::erf(1 / std::sqrt(2.0)))));
@@ -101,7 +103,8 @@ TEST(Rotary, PairsAndHalves) {
 }
 
 TEST(Rotary, ProductsRoundBeforeTheSum) {
-  std::vector<float> x{1 + 0x1p-23f, 1 + 0x1p-12f}, cos{1 + 0x1p-23f, 1}, sin{1 + 0x1p-12f, 0}, out(2);
+  std::vector<float> x{1 + 0x1p-23f, 1 + 0x1p-12f}, cos{1 + 0x1p-23f, 1}, sin{1 + 0x1p-12f, 0},
+      out(2);
   rotary_embedding(view_of(x, {1, 1, 2}), view_of(cos, {1, 1, 2}), view_of(sin, {1, 1, 2}),
                    Rotation::kInterleave, view_of(out, {1, 1, 2}));
   const volatile float first = x[0] * cos[0], second = -x[1] * sin[0];
@@ -118,11 +121,13 @@ TEST(Cast, IntegersTruncateAndSaturate) {
   EXPECT_EQ(wide[1], 300);
   EXPECT_EQ(wide[4], std::numeric_limits<int64_t>::max());
   std::vector<double> back(5);
-  cast(dense_view(wide.data(), Element::kInt64, {5}), dense_view(back.data(), Element::kFloat64, {5}));
+  cast(dense_view(wide.data(), Element::kInt64, {5}),
+       dense_view(back.data(), Element::kFloat64, {5}));
   EXPECT_EQ(back[2], -300.0);
   std::vector<int32_t> exact{16777217};
   std::vector<double> number(1);
-  cast(dense_view(exact.data(), Element::kInt32, {1}), dense_view(number.data(), Element::kFloat64, {1}));
+  cast(dense_view(exact.data(), Element::kInt32, {1}),
+       dense_view(number.data(), Element::kFloat64, {1}));
   EXPECT_EQ(number[0], 16777217.0);
 }
 
@@ -153,7 +158,8 @@ TEST(Movement, CopiesBetweenStridesOfEverySize) {
   const auto check = []<typename T>(Element element, T first) {
     std::vector<T> from(24), to(24, T{0});
     for (size_t i = 0; i < from.size(); ++i) from[i] = static_cast<T>(first + static_cast<T>(i));
-    copy_elements({from.data(), element, {2, 3, 4}, {1, 2, 6}}, dense_view(to.data(), element, {2, 3, 4}));
+    copy_elements({from.data(), element, {2, 3, 4}, {1, 2, 6}},
+                  dense_view(to.data(), element, {2, 3, 4}));
     for (int64_t i = 0; i < 24; ++i) ASSERT_EQ(to[i], from[i / 12 + i / 4 % 3 * 2 + i % 4 * 6]);
   };
   check(Element::kUint8, uint8_t{1});

@@ -32,8 +32,8 @@ Matrix load(const View& view, size_t row_axis, size_t depth_axis) {
 
 PanelSource panels(const Matrix& matrix) {
   return [&matrix](const PanelRequest& request) {
-    const float* base = matrix.values.data() + request.first * matrix.row_stride +
-                        request.k0 * matrix.depth_stride;
+    const float* base =
+        matrix.values.data() + request.first * matrix.row_stride + request.k0 * matrix.depth_stride;
     for (int64_t k = 0; k < request.count; ++k) {
       double* out = request.out + k * request.width;
       const float* from = base + k * matrix.depth_stride;
@@ -46,7 +46,9 @@ PanelSource panels(const Matrix& matrix) {
 View plane(const View& view, int64_t offset) {
   const size_t rank = view.dims.size();
   char* data = static_cast<char*>(view.data) + offset * element_bits(view.element) / 8;
-  return {data, view.element, {view.dims[rank - 2], view.dims[rank - 1]},
+  return {data,
+          view.element,
+          {view.dims[rank - 2], view.dims[rank - 1]},
           {view.strides[rank - 2], view.strides[rank - 1]}};
 }
 
@@ -75,7 +77,9 @@ void multiply_planes(const View& left, const View& right, const View& out) {
            [](int64_t, int64_t, double sum) { return sum; });
 }
 
-Dims leading(const Dims& dims) { return {dims.begin(), dims.end() - 2}; }
+Dims leading(const Dims& dims) {
+  return {dims.begin(), dims.end() - 2};
+}
 
 View broadcast_batch(const View& view, const Dims& batch) {
   Dims dims = batch;
@@ -134,8 +138,8 @@ void nd_to_nz(const void* source, const NzLayout& layout, int64_t batch, int64_t
     for (int64_t row = 0; row < layout.rows; ++row) {
       for (int64_t col = 0; col < layout.cols; col += layout.c0) {
         const int64_t run = std::min(layout.c0, layout.cols - col);
-        std::memcpy(to + layout.offset(row, col) * bytes,
-                    from + (row * layout.cols + col) * bytes, static_cast<size_t>(run * bytes));
+        std::memcpy(to + layout.offset(row, col) * bytes, from + (row * layout.cols + col) * bytes,
+                    static_cast<size_t>(run * bytes));
       }
     }
     from += layout.rows * layout.cols * bytes;
@@ -150,8 +154,8 @@ void nz_to_nd(const void* source, const NzLayout& layout, int64_t batch, int64_t
     for (int64_t row = 0; row < layout.rows; ++row) {
       for (int64_t col = 0; col < layout.cols; col += layout.c0) {
         const int64_t run = std::min(layout.c0, layout.cols - col);
-        std::memcpy(to + (row * layout.cols + col) * bytes,
-                    from + layout.offset(row, col) * bytes, static_cast<size_t>(run * bytes));
+        std::memcpy(to + (row * layout.cols + col) * bytes, from + layout.offset(row, col) * bytes,
+                    static_cast<size_t>(run * bytes));
       }
     }
     from += layout.storage_elements() * bytes;

@@ -14,9 +14,7 @@ struct NzLayout {
   int64_t c0 = 16;
 
   int64_t fractal_rows() const { return (rows + 15) / 16; }
-  int64_t storage_elements() const {
-    return (cols + c0 - 1) / c0 * fractal_rows() * 16 * c0;
-  }
+  int64_t storage_elements() const { return (cols + c0 - 1) / c0 * fractal_rows() * 16 * c0; }
   int64_t offset(int64_t row, int64_t col) const {
     return (col / c0 * fractal_rows() + row / 16) * 16 * c0 + row % 16 * c0 + col % c0;
   }

@@ -82,8 +82,10 @@ TEST(Matmul, LeadingDimsBroadcast) {
 
 TEST(Matmul, SixteenBitsRoundThroughFp32) {
   // 1 + 2^-8 + 2^-9 in bf16 terms: the sum 2.0117.. is a tie that goes to even.
-  std::vector<uint16_t> a{float_to_bf16(1.0f), float_to_bf16(0x1p-8f)}, b{float_to_bf16(1.0f), float_to_bf16(1.0f)}, out(1);
-  matmul(dense_view(a.data(), Element::kBfloat16, {1, 2}), dense_view(b.data(), Element::kBfloat16, {2, 1}),
+  std::vector<uint16_t> a{float_to_bf16(1.0f), float_to_bf16(0x1p-8f)},
+      b{float_to_bf16(1.0f), float_to_bf16(1.0f)}, out(1);
+  matmul(dense_view(a.data(), Element::kBfloat16, {1, 2}),
+         dense_view(b.data(), Element::kBfloat16, {2, 1}),
          dense_view(out.data(), Element::kBfloat16, {1, 1}));
   EXPECT_EQ(out[0], float_to_bf16(1.0f));
 }

@@ -32,8 +32,9 @@ void unpack_nz(const uint8_t* bytes, MxOperand* operand) {
 void unpack_transposed(const uint8_t* bytes, MxOperand* operand) {
   std::vector<uint8_t> codes(operand->codes.size());
   unpack(operand->element, bytes, operand->rows * operand->depth, codes.data());
-  copy_elements({codes.data(), Element::kUint8, {operand->rows, operand->depth}, {1, operand->rows}},
-                dense_view(operand->codes.data(), Element::kUint8, {operand->rows, operand->depth}));
+  copy_elements(
+      {codes.data(), Element::kUint8, {operand->rows, operand->depth}, {1, operand->rows}},
+      dense_view(operand->codes.data(), Element::kUint8, {operand->rows, operand->depth}));
 }
 
 std::array<double, 256> element_values(Element element) {
@@ -57,18 +58,18 @@ std::array<double, 256> scale_values() {
 
 // Elements times their block's scale: at most 4 bits times a power of two, exact in double.
 PanelSource panels(const MxOperand& operand) {
-  return panels_of_rows([&operand, values = element_values(operand.element),
-                         powers = scale_values()](int64_t row, int64_t k0, int64_t count,
-                                                  double* out) {
-    const uint8_t* codes = operand.codes.data() + row * operand.depth + k0;
-    const uint8_t* scales = operand.scales.data + row * operand.scales.row_stride;
-    for (int64_t k = 0; k < count;) {
-      const int64_t block = (k0 + k) / kL1Block;
-      const double scale = powers[scales[block / 2 * operand.scales.pair_stride + block % 2]];
-      const int64_t end = std::min(count, (block + 1) * kL1Block - k0);
-      for (; k < end; ++k) out[k] = values[codes[k]] * scale;
-    }
-  });
+  return panels_of_rows(
+      [&operand, values = element_values(operand.element), powers = scale_values()](
+          int64_t row, int64_t k0, int64_t count, double* out) {
+        const uint8_t* codes = operand.codes.data() + row * operand.depth + k0;
+        const uint8_t* scales = operand.scales.data + row * operand.scales.row_stride;
+        for (int64_t k = 0; k < count;) {
+          const int64_t block = (k0 + k) / kL1Block;
+          const double scale = powers[scales[block / 2 * operand.scales.pair_stride + block % 2]];
+          const int64_t end = std::min(count, (block + 1) * kL1Block - k0);
+          for (; k < end; ++k) out[k] = values[codes[k]] * scale;
+        }
+      });
 }
 
 std::vector<float> start_at_bias(const float* bias, int64_t rows, int64_t cols) {

@@ -21,8 +21,8 @@ struct MxOperand {
   BlockScales scales;
 };
 
-// From memory: dense [rows, depth], dense [depth, rows] (E2M1 then packed along rows), or FRACTAL_NZ
-// of [rows, bytes of a row] with C0 = 32 bytes.
+// From memory: dense [rows, depth], dense [depth, rows] (E2M1 then packed along rows), or
+// FRACTAL_NZ of [rows, bytes of a row] with C0 = 32 bytes.
 enum class OperandOrder { kRows, kTransposed, kFractalNz };
 MxOperand mx_operand(const void* data, Element element, int64_t rows, int64_t depth,
                      OperandOrder order, const BlockScales& scales);

@@ -13,7 +13,9 @@ constexpr float kOneSixth = std::bit_cast<float>(0x3e2aaaabu);
 constexpr uint32_t kSmallestNormal = 0x00800000u;
 constexpr int kAllOnes = 0xff;
 
-int exponent_field(float value) { return std::bit_cast<uint32_t>(value) >> 23 & 0xff; }
+int exponent_field(float value) {
+  return std::bit_cast<uint32_t>(value) >> 23 & 0xff;
+}
 
 int largest_exponent(const float* values, int64_t count) {
   int largest = 0;
@@ -21,7 +23,9 @@ int largest_exponent(const float* values, int64_t count) {
   return largest;
 }
 
-float reciprocal_of(int code) { return std::ldexp(1.0f, 127 - code); }
+float reciprocal_of(int code) {
+  return std::ldexp(1.0f, 127 - code);
+}
 
 float round_to(Element element, float value) {
   return element == Element::kBfloat16 ? bf16_to_float(float_to_bf16(value))
@@ -134,8 +138,8 @@ E8m0Scale ceiling_scale(const float* values, int64_t count, const MxQuantization
   if (largest_exponent(values, count) == kAllOnes) return kNotANumber;
   float amax = quantization.amax_low_bound;
   for (int64_t i = 0; i < count; ++i) amax = std::max(amax, std::fabs(values[i]));
-  const float inverse =
-      quantization.element == Element::kE4m3fn ? std::bit_cast<float>(0x3b124925u) : 1.0f / 57344.0f;
+  const float inverse = quantization.element == Element::kE4m3fn ? std::bit_cast<float>(0x3b124925u)
+                                                                 : 1.0f / 57344.0f;
   const float scale = amax * inverse;
   const int exponent = exponent_field(scale);
   const bool fraction = (std::bit_cast<uint32_t>(scale) & 0x7fffffu) != 0;
@@ -143,7 +147,8 @@ E8m0Scale ceiling_scale(const float* values, int64_t count, const MxQuantization
   return {static_cast<uint8_t>(code), code == 0 ? 0.0f : reciprocal_of(code)};
 }
 
-// Calls body(row index, values) for each row along the last axis, several rows at a time per thread.
+// Calls body(row index, values) for each row along the last axis, several rows at a time per
+// thread.
 template <typename Body>
 void for_rows(const View& x, Body&& body) {
   const int64_t length = x.dims.back();

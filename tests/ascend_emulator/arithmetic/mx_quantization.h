@@ -11,7 +11,9 @@ namespace ascend_emulator::arithmetic {
 inline constexpr int64_t kL0Block = 512;
 inline constexpr int64_t kL1Block = 32;
 
-inline int64_t blocks_of(int64_t length, int64_t block) { return (length + block - 1) / block; }
+inline int64_t blocks_of(int64_t length, int64_t block) {
+  return (length + block - 1) / block;
+}
 
 // x [.., K] bf16 or fp16, any strides, K even; smooth null or [K] of x's type, dense.
 // y [.., K/2] bytes, l0 [.., ceil(K/512)], l1 [.., ceil(K/64), 2].

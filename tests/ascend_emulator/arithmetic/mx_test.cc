@@ -140,9 +140,11 @@ std::vector<uint8_t> mx(const std::vector<float>& values, Element element,
                         MxQuantization quantization, std::vector<uint8_t>* scales) {
   const auto length = static_cast<int64_t>(values.size());
   std::vector<float> stored = values;
-  std::vector<uint16_t> x = halves(element, values);
+  std::vector<uint16_t> x;
+  if (element != Element::kFloat32) x = halves(element, values);
   std::vector<uint8_t> y(static_cast<size_t>(element_bytes(quantization.element, length)), 0xee);
-  scales->assign(static_cast<size_t>(2 * blocks_of(blocks_of(length, quantization.block), 2)), 0xee);
+  scales->assign(static_cast<size_t>(2 * blocks_of(blocks_of(length, quantization.block), 2)),
+                 0xee);
   void* data = element == Element::kFloat32 ? static_cast<void*>(stored.data()) : x.data();
   mx_quant(dense_view(data, element, {1, length}), quantization, y.data(), scales->data());
   return y;
@@ -151,9 +153,9 @@ std::vector<uint8_t> mx(const std::vector<float>& values, Element element,
 TEST(MxQuant, PublicVectorOfBothRules) {
   for (const ScaleRule rule : {ScaleRule::kOcp, ScaleRule::kCeiling}) {
     std::vector<uint8_t> scales;
-    const auto y = mx({0, 8, 64, 512}, Element::kBfloat16,
-                      {.rule = rule, .amax_low_bound = rule == ScaleRule::kOcp ? 0.0f : 0.5f},
-                      &scales);
+    const auto y =
+        mx({0, 8, 64, 512}, Element::kBfloat16,
+           {.rule = rule, .amax_low_bound = rule == ScaleRule::kOcp ? 0.0f : 0.5f}, &scales);
     EXPECT_EQ(y, (std::vector<uint8_t>{0, 72, 96, 120}));
     EXPECT_EQ(scales, (std::vector<uint8_t>{128, 0}));
   }
@@ -254,14 +256,16 @@ TEST(DualLevelMatmul, FollowsTheDefinitionToTheBit) {
   Random random;
   const auto x = random.bytes(m * k / 2, 0, 255), w = random.bytes(n * k / 2, 0, 255);
   const auto xs = random.bytes(m * pairs * 2, 124, 129), ws = random.bytes(n * pairs * 2, 124, 129);
-  const auto x0 = random.floats(m * groups), w0 = random.floats(groups * n), bias = random.floats(n);
+  const auto x0 = random.floats(m * groups), w0 = random.floats(groups * n),
+             bias = random.floats(n);
   const NzLayout layout{n, k / 2, 32};
   std::vector<uint8_t> nz(static_cast<size_t>(layout.storage_elements()));
   nd_to_nz(w.data(), layout, 1, 1, nz.data());
   std::vector<float> out(static_cast<size_t>(m * n));
   dual_level_matmul(
       mx_operand(x.data(), Element::kE2m1, m, k, OperandOrder::kRows, {xs.data(), pairs * 2, 2}),
-      mx_operand(nz.data(), Element::kE2m1, n, k, OperandOrder::kFractalNz, {ws.data(), pairs * 2, 2}),
+      mx_operand(nz.data(), Element::kE2m1, n, k, OperandOrder::kFractalNz,
+                 {ws.data(), pairs * 2, 2}),
       x0.data(), w0.data(), bias.data(), dense_view(out.data(), Element::kFloat32, {m, n}));
   for (int64_t i = 0; i < m; ++i) {
     for (int64_t j = 0; j < n; ++j) {
@@ -295,7 +299,8 @@ TEST(MxMatmul, TransposedAndRowsAndNzAgree) {
   const NzLayout layout{n, k, 32};
   std::vector<uint8_t> nz(static_cast<size_t>(layout.storage_elements()));
   nd_to_nz(w.data(), layout, 1, 1, nz.data());
-  const auto multiply = [&](const std::vector<uint8_t>& data, OperandOrder order, BlockScales scales) {
+  const auto multiply = [&](const std::vector<uint8_t>& data, OperandOrder order,
+                            BlockScales scales) {
     std::vector<float> out(static_cast<size_t>(m * n));
     mx_matmul(mx_operand(x.data(), Element::kE4m3fn, m, k, OperandOrder::kRows, {xs.data(), 4, 2}),
               mx_operand(data.data(), Element::kE4m3fn, n, k, order, scales), nullptr,

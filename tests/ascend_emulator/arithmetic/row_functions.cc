@@ -110,17 +110,17 @@ class Head {
       request.first += row;
       all(request);
     };
-    dot_products({rows, keys_, depth_, 0}, from_row, panels(k_, depth_, 1),
-                 [&](const DotTile& tile) {
-                   for (int64_t i = 0; i < tile.rows; ++i) {
-                     float* line = logits.data() + (tile.row0 + i) * keys_ + tile.col0;
-                     for (int64_t j = 0; j < tile.cols; ++j) {
-                       line[j] = static_cast<float>(tile.sums[i * tile.stride + j]) *
-                                 attention_.scale;
-                     }
-                   }
-                 },
-                 false);
+    dot_products(
+        {rows, keys_, depth_, 0}, from_row, panels(k_, depth_, 1),
+        [&](const DotTile& tile) {
+          for (int64_t i = 0; i < tile.rows; ++i) {
+            float* line = logits.data() + (tile.row0 + i) * keys_ + tile.col0;
+            for (int64_t j = 0; j < tile.cols; ++j) {
+              line[j] = static_cast<float>(tile.sums[i * tile.stride + j]) * attention_.scale;
+            }
+          }
+        },
+        false);
     return logits;
   }
 
@@ -155,16 +155,17 @@ class Head {
         for (int64_t i = request.vectors; i < request.width; ++i) out[i] = 0;
       }
     };
-    dot_products({rows, channels_, keys_, 0}, weights, panels(v_, 1, channels_),
-                 [&](const DotTile& tile) {
-                   for (int64_t i = 0; i < tile.rows; ++i) {
-                     float* line = results + (tile.row0 + i) * channels_ + tile.col0;
-                     for (int64_t j = 0; j < tile.cols; ++j) {
-                       line[j] = static_cast<float>(tile.sums[i * tile.stride + j]);
-                     }
-                   }
-                 },
-                 false);
+    dot_products(
+        {rows, channels_, keys_, 0}, weights, panels(v_, 1, channels_),
+        [&](const DotTile& tile) {
+          for (int64_t i = 0; i < tile.rows; ++i) {
+            float* line = results + (tile.row0 + i) * channels_ + tile.col0;
+            for (int64_t j = 0; j < tile.cols; ++j) {
+              line[j] = static_cast<float>(tile.sums[i * tile.stride + j]);
+            }
+          }
+        },
+        false);
   }
 
   const Attention& attention_;
@@ -186,10 +187,12 @@ void layer_norm(const View& x, const LayerNorm& norm, const View& out, const Vie
       float* line = values.data() + row * length;
       const double average =
           sum_of(length, [line](int64_t i) { return static_cast<double>(line[i]); }) / length;
-      const double variance = sum_of(length, [line, average](int64_t i) {
-                                const double difference = line[i] - average;
-                                return difference * difference;
-                              }) / length;
+      const double variance = sum_of(length,
+                                     [line, average](int64_t i) {
+                                       const double difference = line[i] - average;
+                                       return difference * difference;
+                                     }) /
+                              length;
       const double deviation = std::sqrt(variance + norm.epsilon);
       for (int64_t i = 0; i < length; ++i) {
         double value = (line[i] - average) / deviation;
@@ -214,8 +217,8 @@ void rms_norm(const View& x, const View& gamma, double epsilon, const View& y, c
   in_parallel(rows, x.count() * 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* line = values.data() + row * length;
-      const double squares = sum_of(
-          length, [line](int64_t i) { return static_cast<double>(line[i]) * line[i]; });
+      const double squares =
+          sum_of(length, [line](int64_t i) { return static_cast<double>(line[i]) * line[i]; });
       const double root = std::sqrt(squares / length + epsilon);
       for (int64_t i = 0; i < length; ++i) {
         line[i] = static_cast<float>(line[i] / root * weight[i]);
@@ -248,8 +251,8 @@ void softmax(const View& x, int64_t axis, const View& out) {
 
 void attention(const Attention& attention) {
   const int64_t heads = attention.q.dims[0] * attention.q.dims[1];
-  const int64_t work =
-      attention.q.count() * attention.k.dims[2] + heads * attention.q.dims[2] * attention.k.dims[2] * 8;
+  const int64_t work = attention.q.count() * attention.k.dims[2] +
+                       heads * attention.q.dims[2] * attention.k.dims[2] * 8;
   in_parallel(heads, work, [&](int64_t begin, int64_t end) {
     for (int64_t index = begin; index < end; ++index) {
       Head(attention, index / attention.q.dims[1], index % attention.q.dims[1]).run();

@@ -28,9 +28,9 @@ struct Attention {
   View q, k, v;
   const View* mask = nullptr;  // bytes, broadcast to [B, N, Sq, Skv]
   float scale = 1;
-  View out;                    // [B, N, Sq, Dv]
-  float* maximum = nullptr;    // [B, N, Sq, 8] dense: the row's maximum, eight times; or null
-  float* sum = nullptr;        // likewise, sum of exp(logit - maximum)
+  View out;                  // [B, N, Sq, Dv]
+  float* maximum = nullptr;  // [B, N, Sq, 8] dense: the row's maximum, eight times; or null
+  float* sum = nullptr;      // likewise, sum of exp(logit - maximum)
 };
 void attention(const Attention& attention);
 

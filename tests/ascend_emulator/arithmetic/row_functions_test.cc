@@ -28,18 +28,20 @@ TEST(LayerNorm, WeightAndBiasEnterBeforeTheOneRounding) {
                      b = random_floats(length, 3), out(x.size()), mean(rows), rstd(rows);
   const View weight = view_of(w, {length}), bias = view_of(b, {length}),
              mean_view = view_of(mean, {rows, 1}), rstd_view = view_of(rstd, {rows, 1});
-  layer_norm(view_of(x, {rows, length}), {length, 1e-6, &weight, &bias}, view_of(out, {rows, length}),
-             &mean_view, &rstd_view);
+  layer_norm(view_of(x, {rows, length}), {length, 1e-6, &weight, &bias},
+             view_of(out, {rows, length}), &mean_view, &rstd_view);
   for (int64_t row = 0; row < rows; ++row) {
     double average = 0, variance = 0;
-    for (int64_t i = 0; i < length; ++i) average += x[row * length + i] / static_cast<double>(length);
+    for (int64_t i = 0; i < length; ++i)
+      average += x[row * length + i] / static_cast<double>(length);
     for (int64_t i = 0; i < length; ++i) {
       variance += std::pow(x[row * length + i] - average, 2) / static_cast<double>(length);
     }
     EXPECT_FLOAT_EQ(mean[row], static_cast<float>(average));
     EXPECT_FLOAT_EQ(rstd[row], static_cast<float>(1 / std::sqrt(variance + 1e-6)));
     for (int64_t i = 0; i < length; ++i) {
-      const double value = (x[row * length + i] - average) / std::sqrt(variance + 1e-6) * w[i] + b[i];
+      const double value =
+          (x[row * length + i] - average) / std::sqrt(variance + 1e-6) * w[i] + b[i];
       ASSERT_NEAR(out[row * length + i], value, 0x1p-24 * std::abs(value) + 1e-14);
     }
   }
@@ -108,7 +110,8 @@ void expect_row(const Case& c, int64_t b, int64_t h, int64_t row, const uint8_t*
     double mixed = 0;
     for (int64_t key = 0; key < c.keys; ++key) {
       if (mask && mask[key]) continue;
-      const auto p = static_cast<float>(std::exp(static_cast<double>(logits[key]) - maximum) / total);
+      const auto p =
+          static_cast<float>(std::exp(static_cast<double>(logits[key]) - maximum) / total);
       mixed += static_cast<double>(p) * c.v[(kv + key) * d + i];
     }
     ASSERT_NEAR(c.out[((b * c.heads + h) * c.queries + row) * d + i], mixed, 1e-7);
@@ -145,7 +148,9 @@ TEST(Attention, StridedOperandsAreTheSameNumbers) {
   const std::vector<float> expected = c.out;
   // [B, S, N, D] memory seen as [B, N, S, D].
   std::vector<float> turned(c.q.size());
-  const View as_bsnd{turned.data(), Element::kFloat32, {c.batch, c.heads, c.queries, c.channels},
+  const View as_bsnd{turned.data(),
+                     Element::kFloat32,
+                     {c.batch, c.heads, c.queries, c.channels},
                      {c.queries * c.heads * c.channels, c.channels, c.heads * c.channels, 1}};
   copy_elements(view_of(c.q, as_bsnd.dims), as_bsnd);
   Attention arguments = c.arguments();

@@ -15,7 +15,9 @@ const char* at(const View& view, int64_t offset) {
   return static_cast<const char*>(view.data) + offset * element_bits(view.element) / 8;
 }
 
-char* at_mutable(const View& view, int64_t offset) { return const_cast<char*>(at(view, offset)); }
+char* at_mutable(const View& view, int64_t offset) {
+  return const_cast<char*>(at(view, offset));
+}
 
 template <typename T>
 void copy_row(const char* source, int64_t source_stride, char* out, int64_t out_stride,
@@ -77,7 +79,9 @@ int64_t product(const Dims& dims) {
   return result;
 }
 
-int64_t View::count() const { return product(dims); }
+int64_t View::count() const {
+  return product(dims);
+}
 
 bool View::contiguous() const {
   int64_t expected = 1;
@@ -181,9 +185,9 @@ void store(const float* source, const View& out) {
 }
 
 void in_parallel(int64_t count, int64_t work, const std::function<void(int64_t, int64_t)>& body) {
-  const int64_t threads = std::min<int64_t>(
-      {count, std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads),
-       std::max<int64_t>(work / kParallelWork, 1)});
+  const int64_t threads =
+      std::min<int64_t>({count, std::clamp(std::thread::hardware_concurrency(), 1u, kMostThreads),
+                         std::max<int64_t>(work / kParallelWork, 1)});
   if (threads <= 1) {
     if (count > 0) body(0, count);
     return;

@@ -91,8 +91,8 @@ void check_mask(Call& call, const Operand& mask, const Shape& q, const Shape& k)
   Dims whole{q.batch, q.heads, q.tokens, k.tokens}, one_head = whole, one = whole;
   one_head[1] = 1;
   one[0] = one[1] = 1;
-  const bool known = mask->shape == plane || mask->shape == whole || mask->shape == one_head ||
-                     mask->shape == one;
+  const bool known =
+      mask->shape == plane || mask->shape == whole || mask->shape == one_head || mask->shape == one;
   call.require(known, ACLNN_ERR_PARAM_INVALID, "attenMaskOptional: expected ", to_text(plane), ", ",
                to_text(one), ", ", to_text(one_head), " or ", to_text(whole), ", got ",
                to_text(mask->shape));
@@ -155,16 +155,17 @@ void run_attention(const Run& run, const Operands& operands, double scale) {
 }  // namespace
 
 aclnnStatus aclnnFlashAttentionScoreV4GetWorkspaceSize(
-    const aclTensor* query, const aclTensor* key, const aclTensor* value, const aclTensor* real_shift,
-    const aclTensor* drop_mask, const aclTensor* padding_mask, const aclTensor* atten_mask,
-    const aclTensor* query_rope, const aclTensor* key_rope, const aclTensor* dscale_q,
-    const aclTensor* dscale_k, const aclTensor* dscale_v, const aclTensor* sink,
-    const aclIntArray* prefix, const aclIntArray* actual_seq_q, const aclIntArray* actual_seq_kv,
-    const aclIntArray* q_start, const aclIntArray* kv_start, double scale, double keep_prob,
-    int64_t pre_tokens, int64_t next_tokens, int64_t head_num, char* layout, int64_t inner_precise,
-    int64_t sparse_mode, int64_t out_dtype, int64_t pse_type, char* softmax_layout, int64_t seed,
-    int64_t offset, aclTensor* softmax_max, aclTensor* softmax_sum, aclTensor* softmax_out,
-    aclTensor* out, uint64_t* workspace_size, aclOpExecutor** executor) {
+    const aclTensor* query, const aclTensor* key, const aclTensor* value,
+    const aclTensor* real_shift, const aclTensor* drop_mask, const aclTensor* padding_mask,
+    const aclTensor* atten_mask, const aclTensor* query_rope, const aclTensor* key_rope,
+    const aclTensor* dscale_q, const aclTensor* dscale_k, const aclTensor* dscale_v,
+    const aclTensor* sink, const aclIntArray* prefix, const aclIntArray* actual_seq_q,
+    const aclIntArray* actual_seq_kv, const aclIntArray* q_start, const aclIntArray* kv_start,
+    double scale, double keep_prob, int64_t pre_tokens, int64_t next_tokens, int64_t head_num,
+    char* layout, int64_t inner_precise, int64_t sparse_mode, int64_t out_dtype, int64_t pse_type,
+    char* softmax_layout, int64_t seed, int64_t offset, aclTensor* softmax_max,
+    aclTensor* softmax_sum, aclTensor* softmax_out, aclTensor* out, uint64_t* workspace_size,
+    aclOpExecutor** executor) {
   // What picks a kernel, or belongs to dropout, changes no result here.
   (void)inner_precise, (void)out_dtype, (void)softmax_layout, (void)seed, (void)offset;
   return plan(kInfo, workspace_size, executor, [&](Call& call) {
@@ -179,18 +180,21 @@ aclnnStatus aclnnFlashAttentionScoreV4GetWorkspaceSize(
     operands.out = call.output("attentionOut", out);
     operands.layout = layout_of(call, layout);
     operands.heads = head_num;
-    call.require(!real_shift && !drop_mask && !padding_mask && !query_rope && !key_rope &&
-                     !dscale_q && !dscale_k && !dscale_v && !sink,
-                 ACLNN_ERR_PARAM_INVALID,
-                 "pse, dropMask, padMask, qRope, kRope, dScaleQ, dScaleK, dScaleV, sink: expected null");
+    call.require(
+        !real_shift && !drop_mask && !padding_mask && !query_rope && !key_rope && !dscale_q &&
+            !dscale_k && !dscale_v && !sink,
+        ACLNN_ERR_PARAM_INVALID,
+        "pse, dropMask, padMask, qRope, kRope, dScaleQ, dScaleK, dScaleV, sink: expected null");
     call.require(!prefix && !actual_seq_q && !actual_seq_kv && !q_start && !kv_start,
                  ACLNN_ERR_PARAM_INVALID,
                  "prefix, actualSeqQ, actualSeqKv, qStart, kvStart: expected null");
     check_types(call, operands);
     call.require(keep_prob == 1, ACLNN_ERR_PARAM_INVALID, "keepProb: expected 1, got ", keep_prob);
     call.require(pre_tokens == kAllTokens && next_tokens == kAllTokens, ACLNN_ERR_PARAM_INVALID,
-                 "preTokens, nextTokens: expected 2147483647, got ", pre_tokens, " and ", next_tokens);
-    call.require(head_num > 0, ACLNN_ERR_PARAM_INVALID, "headNum: expected at least 1, got ", head_num);
+                 "preTokens, nextTokens: expected 2147483647, got ", pre_tokens, " and ",
+                 next_tokens);
+    call.require(head_num > 0, ACLNN_ERR_PARAM_INVALID, "headNum: expected at least 1, got ",
+                 head_num);
     call.require(sparse_mode == 0, ACLNN_ERR_PARAM_INVALID, "sparseMode: expected 0, got ",
                  sparse_mode);
     call.require(pse_type == 1, ACLNN_ERR_PARAM_INVALID, "pseType: expected 1, got ", pse_type);

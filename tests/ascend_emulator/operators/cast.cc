@@ -10,8 +10,8 @@ const OperatorInfo kCast{.name = "aclnnCast", .library = Library::math};
 const Registration registered(kCast);
 
 constexpr std::initializer_list<aclDataType> kCastable = {
-    ACL_FLOAT, ACL_FLOAT16, ACL_BF16,        ACL_INT8,          ACL_INT32,       ACL_UINT8,
-    ACL_INT64, ACL_DOUBLE,  ACL_BOOL,        ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_FLOAT4_E2M1};
+    ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8,          ACL_INT32,       ACL_UINT8,
+    ACL_INT64, ACL_DOUBLE,  ACL_BOOL, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_FLOAT4_E2M1};
 constexpr std::initializer_list<aclDataType> kPartnersOfFp4 = {ACL_FLOAT, ACL_FLOAT16, ACL_BF16,
                                                                ACL_FLOAT8_E4M3FN, ACL_FLOAT4_E2M1};
 

@@ -34,12 +34,13 @@ void check_types(Call& call, const Operand& input, const Operand& weight, const 
 
 std::array<int64_t, 3> three(Call& call, const char* argument, const Dims& values, int64_t least,
                              int64_t most) {
-  call.require(values.size() == 3, ACLNN_ERR_PARAM_INVALID, argument, ": expected three numbers, got ",
-               to_text(values));
+  call.require(values.size() == 3, ACLNN_ERR_PARAM_INVALID, argument,
+               ": expected three numbers, got ", to_text(values));
   for (size_t axis = 0; axis < 3; ++axis) {
     // The limits of height and width; depth has none that is known.
-    call.require(values[axis] >= least && (axis == 0 || values[axis] <= most), ACLNN_ERR_PARAM_INVALID,
-                 argument, ": expected ", least, " to ", most, ", got ", to_text(values));
+    call.require(values[axis] >= least && (axis == 0 || values[axis] <= most),
+                 ACLNN_ERR_PARAM_INVALID, argument, ": expected ", least, " to ", most, ", got ",
+                 to_text(values));
   }
   return {values[0], values[1], values[2]};
 }
@@ -69,9 +70,10 @@ void check_shapes(Call& call, const Operand& input, const Operand& weight, const
 
 aclnnStatus aclnnConvolutionGetWorkspaceSize(const aclTensor* input, const aclTensor* weight,
                                              const aclTensor* bias, const aclIntArray* stride,
-                                             const aclIntArray* padding, const aclIntArray* dilation,
-                                             bool transposed, const aclIntArray* output_padding,
-                                             int64_t groups, aclTensor* out, int8_t cube_math_type,
+                                             const aclIntArray* padding,
+                                             const aclIntArray* dilation, bool transposed,
+                                             const aclIntArray* output_padding, int64_t groups,
+                                             aclTensor* out, int8_t cube_math_type,
                                              uint64_t* workspace_size, aclOpExecutor** executor) {
   return plan(kInfo, workspace_size, executor, [&](Call& call) {
     const Operand x = call.input("input", input);
@@ -84,9 +86,10 @@ aclnnStatus aclnnConvolutionGetWorkspaceSize(const aclTensor* input, const aclTe
     const Operand y = call.output("output", out);
     call.require(!transposed, ACLNN_ERR_PARAM_INVALID, "transposed: expected false");
     check_types(call, x, kernel, added, y);
-    const arithmetic::Convolution convolution{
-        three(call, "stride", strides, 1, kMostStride), three(call, "padding", pads, 0, kMostPadding),
-        three(call, "dilation", dilations, 1, kMostPadding), groups};
+    const arithmetic::Convolution convolution{three(call, "stride", strides, 1, kMostStride),
+                                              three(call, "padding", pads, 0, kMostPadding),
+                                              three(call, "dilation", dilations, 1, kMostPadding),
+                                              groups};
     check_shapes(call, x, kernel, added, y, convolution);
     call.require(cube_math_type == 0 || (cube_math_type == 1 && x->dtype != ACL_FLOAT),
                  ACLNN_ERR_PARAM_INVALID, "cubeMathType: expected 0, or 1 for 16 bits, got ",

@@ -1,5 +1,5 @@
-// aclnnDualLevelQuantMatmulWeightNz: order of the checks is SoC, null, x2 in NZ, each tensor, shapes,
-// attributes; all but the first two give 161002.
+// aclnnDualLevelQuantMatmulWeightNz: order of the checks is SoC, null, x2 in NZ, each tensor,
+// shapes, attributes; all but the first two give 161002.
 #include "ascend_emulator/arithmetic/mx_matrix.h"
 #include "ascend_emulator/arithmetic/mx_quantization.h"
 #include "ascend_emulator/operators/operands.h"
@@ -88,15 +88,16 @@ void multiply(const Run& run, const Arguments& operands) {
   const int64_t scale_stride = 2 * arithmetic::blocks_of(depth, 2 * arithmetic::kL1Block);
   const void* weight = bytes_of<void>(run, operands.x2);
   if (!arithmetic::nz_pads_are_zero(weight, {cols, depth / 2, kFractalBytes}, 1)) {
-    throw KernelFault{ACL_ERROR_RT_AICORE_EXCEPTION,
-                      "aclnnDualLevelQuantMatmulWeightNz: x2: expected zeros in the pads of FRACTAL_NZ"};
+    throw KernelFault{
+        ACL_ERROR_RT_AICORE_EXCEPTION,
+        "aclnnDualLevelQuantMatmulWeightNz: x2: expected zeros in the pads of FRACTAL_NZ"};
   }
   const auto left = arithmetic::mx_operand(
       bytes_of<void>(run, operands.x1), Element::kE2m1, rows, depth, OperandOrder::kRows,
       {bytes_of<uint8_t>(run, operands.x1_level1), scale_stride, 2});
-  const auto right = arithmetic::mx_operand(
-      weight, Element::kE2m1, cols, depth, OperandOrder::kFractalNz,
-      {bytes_of<uint8_t>(run, operands.x2_level1), scale_stride, 2});
+  const auto right =
+      arithmetic::mx_operand(weight, Element::kE2m1, cols, depth, OperandOrder::kFractalNz,
+                             {bytes_of<uint8_t>(run, operands.x2_level1), scale_stride, 2});
   arithmetic::dual_level_matmul(left, right, bytes_of<float>(run, operands.x1_level0),
                                 bytes_of<float>(run, operands.x2_level0),
                                 operands.bias ? bytes_of<float>(run, operands.bias) : nullptr,
@@ -112,8 +113,8 @@ aclnnStatus aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
     int64_t level0_group, int64_t level1_group, aclTensor* out, uint64_t* workspace_size,
     aclOpExecutor** executor) {
   return plan(kInfo, workspace_size, executor, [&](Call& call) {
-    const Arguments operands = fetch(call, x1, x2, x1_level0_scale, x2_level0_scale, x1_level1_scale,
-                                     x2_level1_scale, bias, out);
+    const Arguments operands = fetch(call, x1, x2, x1_level0_scale, x2_level0_scale,
+                                     x1_level1_scale, x2_level1_scale, bias, out);
     const Checks checks{call};
     checks.format("x2", operands.x2, {ACL_FORMAT_FRACTAL_NZ});
     check_tensors(checks, operands);
@@ -121,8 +122,9 @@ aclnnStatus aclnnDualLevelQuantMatmulWeightNzGetWorkspaceSize(
     call.require(!transpose_x1 && transpose_x2, ACLNN_ERR_PARAM_INVALID,
                  "transposeX1, transposeX2: expected false and true");
     call.require(level0_group == arithmetic::kL0Block && level1_group == arithmetic::kL1Block,
-                 ACLNN_ERR_PARAM_INVALID, "level0GroupSize, level1GroupSize: expected 512 and 32, got ",
-                 level0_group, " and ", level1_group);
+                 ACLNN_ERR_PARAM_INVALID,
+                 "level0GroupSize, level1GroupSize: expected 512 and 32, got ", level0_group,
+                 " and ", level1_group);
     call.workspace(workspace_for(operands.out->elements()));
     call.run([operands](Run& run) { multiply(run, operands); });
   });

@@ -83,9 +83,8 @@ aclnnStatus aclnnMulGetWorkspaceSize(const aclTensor* self, const aclTensor* oth
     const Operand b = call.input("other", other);
     const Operand y = call.output("out", out);
     check_pair(call, a, b, y);
-    call.run([=](Run& run) {
-      arithmetic::multiply(memory(run, a), memory(run, b), memory(run, y));
-    });
+    call.run(
+        [=](Run& run) { arithmetic::multiply(memory(run, a), memory(run, b), memory(run, y)); });
   });
 }
 ASCEND_OPERATOR_LAUNCH(aclnnMul, kMul)
@@ -99,9 +98,8 @@ aclnnStatus aclnnAddsGetWorkspaceSize(const aclTensor* self, const aclScalar* ot
     const float factor = static_cast<float>(call.scalar("alpha", alpha).as_double());
     const Operand y = call.output("out", out);
     check_unary(call, a, y);
-    call.run([=](Run& run) {
-      arithmetic::add_scalar(memory(run, a), added, factor, memory(run, y));
-    });
+    call.run(
+        [=](Run& run) { arithmetic::add_scalar(memory(run, a), added, factor, memory(run, y)); });
   });
 }
 ASCEND_OPERATOR_LAUNCH(aclnnAdds, kAdds)
@@ -113,9 +111,8 @@ aclnnStatus aclnnMulsGetWorkspaceSize(const aclTensor* self, const aclScalar* ot
     const float factor = static_cast<float>(call.scalar("other", other).as_double());
     const Operand y = call.output("out", out);
     check_unary(call, a, y);
-    call.run([=](Run& run) {
-      arithmetic::multiply_scalar(memory(run, a), factor, memory(run, y));
-    });
+    call.run(
+        [=](Run& run) { arithmetic::multiply_scalar(memory(run, a), factor, memory(run, y)); });
   });
 }
 ASCEND_OPERATOR_LAUNCH(aclnnMuls, kMuls)

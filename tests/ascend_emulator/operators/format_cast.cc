@@ -14,8 +14,8 @@ const OperatorInfo kCalculate{.name = "aclnnNpuFormatCastCalculateSizeAndFormat"
                               .library = Library::math};
 const Registration registrations[] = {Registration(kFormatCast), Registration(kCalculate)};
 
-constexpr std::initializer_list<aclDataType> kDtypes = {ACL_INT8,    ACL_FLOAT8_E4M3FN, ACL_HIFLOAT8,
-                                                        ACL_FLOAT16, ACL_BF16,          ACL_FLOAT4_E2M1};
+constexpr std::initializer_list<aclDataType> kDtypes = {
+    ACL_INT8, ACL_FLOAT8_E4M3FN, ACL_HIFLOAT8, ACL_FLOAT16, ACL_BF16, ACL_FLOAT4_E2M1};
 constexpr std::initializer_list<aclFormat> kPlainFormats = {ACL_FORMAT_ND, ACL_FORMAT_NCL,
                                                             ACL_FORMAT_NCHW, ACL_FORMAT_NCDHW};
 
@@ -24,7 +24,9 @@ bool is_plain(aclFormat format) {
 }
 
 // A fractal's row is 32 bytes.
-int64_t c0_of(aclDataType dtype) { return 256 / bits_per_element(dtype); }
+int64_t c0_of(aclDataType dtype) {
+  return 256 / bits_per_element(dtype);
+}
 
 void check_source(Call& call, const Operand& src) {
   const Checks checks{call};
@@ -36,9 +38,9 @@ void check_source(Call& call, const Operand& src) {
   call.require(rows != 1 || !is_one_of(src->dtype, kHalves), ACLNN_ERR_PARAM_INVALID,
                "src: expected a second-last dim above 1 for ", dtype_name(src->dtype), ", got ",
                to_text(src->shape));
-  call.require(src->dtype != ACL_FLOAT4_E2M1 || (src->shape.back() % 2 == 0 && src->offset % 2 == 0),
-               ACLNN_ERR_PARAM_INVALID, "src: expected an even last dim for fp4, got ",
-               to_text(src->shape));
+  call.require(
+      src->dtype != ACL_FLOAT4_E2M1 || (src->shape.back() % 2 == 0 && src->offset % 2 == 0),
+      ACLNN_ERR_PARAM_INVALID, "src: expected an even last dim for fp4, got ", to_text(src->shape));
 }
 
 void check_formats(Call& call, aclFormat from, aclFormat to) {
@@ -109,8 +111,9 @@ aclnnStatus aclnnNpuFormatCastGetWorkspaceSize(const aclTensor* src, aclTensor* 
       checks.storage("src", x, storage_for(x, ACL_FORMAT_FRACTAL_NZ));
     }
     call.require(y->strides == contiguous_strides(y->shape) && y->offset == 0,
-                 ACLNN_ERR_PARAM_INVALID, "dst: expected contiguous strides without an offset, got ",
-                 to_text(y->strides), " and ", y->offset);
+                 ACLNN_ERR_PARAM_INVALID,
+                 "dst: expected contiguous strides without an offset, got ", to_text(y->strides),
+                 " and ", y->offset);
     call.run([=](Run& run) { move(run, x, y); });
   });
 }

@@ -18,8 +18,8 @@ const Registration registrations[] = {Registration(kMatmul), Registration(kMm),
 
 constexpr int64_t kC0 = 16;
 
-// 0 keeps the types. 1 may compute fp32 in a shorter type, which is not emulated; 2 and 3 do for sure,
-// and are invalid for bf16.
+// 0 keeps the types. 1 may compute fp32 in a shorter type, which is not emulated; 2 and 3 do for
+// sure, and are invalid for bf16.
 void check_cube_math_type(Call& call, int8_t type, aclDataType dtype) {
   const int most = dtype == ACL_FLOAT ? 0 : dtype == ACL_BF16 ? 1 : 3;
   call.require(type >= 0 && type <= most, ACLNN_ERR_PARAM_INVALID, "cubeMathType: expected 0 to ",
@@ -43,12 +43,13 @@ void check_shapes(Call& call, const Operand& left, const Operand& right, const O
   checks.no_empty_dim("self", left);
   checks.no_empty_dim("mat2", right);
   const Dims &a = left->shape, &b = right->shape;
-  call.require(a.back() == b[b.size() - 2], ACLNN_ERR_PARAM_INVALID,
-               "mat2: expected ", a.back(), " rows, got ", to_text(b));
+  call.require(a.back() == b[b.size() - 2], ACLNN_ERR_PARAM_INVALID, "mat2: expected ", a.back(),
+               " rows, got ", to_text(b));
   Dims shape;
-  call.require(arithmetic::broadcast_dims({a.begin(), a.end() - 2}, {b.begin(), b.end() - 2}, &shape),
-               ACLNN_ERR_PARAM_INVALID, "mat2: expected leading dims that broadcast with ",
-               to_text(a), ", got ", to_text(b));
+  call.require(
+      arithmetic::broadcast_dims({a.begin(), a.end() - 2}, {b.begin(), b.end() - 2}, &shape),
+      ACLNN_ERR_PARAM_INVALID, "mat2: expected leading dims that broadcast with ", to_text(a),
+      ", got ", to_text(b));
   shape.push_back(a[a.size() - 2]);
   shape.push_back(b.back());
   checks.shape("out", out, shape);
@@ -56,8 +57,7 @@ void check_shapes(Call& call, const Operand& left, const Operand& right, const O
 
 aclnnStatus plan_matmul(const OperatorInfo& info, int64_t least_rank, int64_t most_rank,
                         const aclTensor* self, const aclTensor* mat2, aclTensor* out,
-                        int8_t cube_math_type, uint64_t* workspace_size,
-                        aclOpExecutor** executor) {
+                        int8_t cube_math_type, uint64_t* workspace_size, aclOpExecutor** executor) {
   return plan(info, workspace_size, executor, [&](Call& call) {
     const Operand a = call.input("self", self);
     const Operand b = call.input("mat2", mat2);
@@ -68,17 +68,15 @@ aclnnStatus plan_matmul(const OperatorInfo& info, int64_t least_rank, int64_t mo
     check_shapes(call, a, b, y, least_rank, most_rank);
     check_cube_math_type(call, cube_math_type, a->dtype);
     call.workspace(workspace_for(y->elements()));
-    call.run([=](Run& run) {
-      arithmetic::matmul(memory(run, a), memory(run, b), memory(run, y));
-    });
+    call.run([=](Run& run) { arithmetic::matmul(memory(run, a), memory(run, b), memory(run, y)); });
   });
 }
 
 }  // namespace
 
-aclnnStatus aclnnMatmulGetWorkspaceSize(const aclTensor* self, const aclTensor* mat2, aclTensor* out,
-                                        int8_t cube_math_type, uint64_t* workspace_size,
-                                        aclOpExecutor** executor) {
+aclnnStatus aclnnMatmulGetWorkspaceSize(const aclTensor* self, const aclTensor* mat2,
+                                        aclTensor* out, int8_t cube_math_type,
+                                        uint64_t* workspace_size, aclOpExecutor** executor) {
   return plan_matmul(kMatmul, 2, 6, self, mat2, out, cube_math_type, workspace_size, executor);
 }
 ASCEND_OPERATOR_LAUNCH(aclnnMatmul, kMatmul)
@@ -99,8 +97,9 @@ ASCEND_OPERATOR_LAUNCH(aclnnBatchMatMul, kBatchMatMul)
 
 aclnnStatus aclnnAddmmGetWorkspaceSize(const aclTensor* self, const aclTensor* mat1,
                                        const aclTensor* mat2, const aclScalar* beta,
-                                       const aclScalar* alpha, aclTensor* out, int8_t cube_math_type,
-                                       uint64_t* workspace_size, aclOpExecutor** executor) {
+                                       const aclScalar* alpha, aclTensor* out,
+                                       int8_t cube_math_type, uint64_t* workspace_size,
+                                       aclOpExecutor** executor) {
   return plan(kAddmm, workspace_size, executor, [&](Call& call) {
     const Operand added = call.input("self", self);
     const Operand a = call.input("mat1", mat1);
@@ -132,7 +131,8 @@ aclnnStatus aclnnAddmmGetWorkspaceSize(const aclTensor* self, const aclTensor* m
 }
 ASCEND_OPERATOR_LAUNCH(aclnnAddmm, kAddmm)
 
-// mat2 is the NZ form of [K, N], or of [N, K] when its view's strides are those of a transposed matrix.
+// mat2 is the NZ form of [K, N], or of [N, K] when its view's strides are those of a transposed
+// matrix.
 aclnnStatus aclnnMatmulWeightNzGetWorkspaceSize(const aclTensor* self, const aclTensor* mat2,
                                                 aclTensor* out, int8_t cube_math_type,
                                                 uint64_t* workspace_size,

@@ -21,8 +21,8 @@ const Registration registrations[] = {Registration(kPermute), Registration(kCat)
 
 void check_movable(const Checks& checks, const char* argument, const Operand& operand) {
   const bool whole_bytes = bits_per_element(operand->dtype) >= 8;
-  checks.call.require(whole_bytes, checks.status, argument, ": expected elements of whole bytes, got ",
-                      dtype_name(operand->dtype));
+  checks.call.require(whole_bytes, checks.status, argument,
+                      ": expected elements of whole bytes, got ", dtype_name(operand->dtype));
   checks.not_nz(argument, operand);
   checks.rank(argument, operand, 0, kMostDims);
 }
@@ -174,8 +174,9 @@ aclnnStatus aclnnConstantPadNdGetWorkspaceSize(const aclTensor* self, const aclI
     const Scalar given = call.scalar("value", value);
     const Operand y = call.output("out", out);
     const Checks checks{call};
-    checks.dtype("self", x, {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_INT32, ACL_UINT8,
-                             ACL_INT64, ACL_DOUBLE, ACL_BOOL});
+    checks.dtype("self", x,
+                 {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_INT32, ACL_UINT8, ACL_INT64,
+                  ACL_DOUBLE, ACL_BOOL});
     check_movable(checks, "self", x);
     check_movable(checks, "out", y);
     checks.same_dtype("out", y, x->dtype);

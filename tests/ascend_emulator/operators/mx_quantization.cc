@@ -1,5 +1,5 @@
-// aclnnDynamicDualLevelMxQuant and aclnnDynamicMxQuant (V2, V3): generated operators. Their types are
-// checked by the interface (161002), shapes and attributes by tiling (561002).
+// aclnnDynamicDualLevelMxQuant and aclnnDynamicMxQuant (V2, V3): generated operators. Their types
+// are checked by the interface (161002), shapes and attributes by tiling (561002).
 #include "ascend_emulator/arithmetic/mx_quantization.h"
 
 #include <cmath>
@@ -91,25 +91,26 @@ struct MxArguments {
 
 arithmetic::MxQuantization check_mx_attributes(Call& call, const MxArguments& arguments) {
   const bool fp4 = arguments.dst_type == ACL_FLOAT4_E2M1;
-  // E1M2 (41) and the rules of alg 2, with dstTypeMax, are those of the device that nothing here needs.
-  call.require(fp4 || arguments.dst_type == ACL_FLOAT8_E4M3FN ||
-                   arguments.dst_type == ACL_FLOAT8_E5M2,
-               kTiling, "dstType: expected 35, 36 or 40, got ", arguments.dst_type);
+  // E1M2 (41) and the rules of alg 2, with dstTypeMax, are those of the device that nothing here
+  // needs.
+  call.require(
+      fp4 || arguments.dst_type == ACL_FLOAT8_E4M3FN || arguments.dst_type == ACL_FLOAT8_E5M2,
+      kTiling, "dstType: expected 35, 36 or 40, got ", arguments.dst_type);
   const auto mode = round_mode_of(arguments.round_mode ? arguments.round_mode : "rint");
   call.require(mode && (fp4 || *mode == arithmetic::RoundMode::kRint), kTiling,
                "roundModeOptional: expected ", fp4 ? "rint, round or floor" : "rint for fp8",
                ", got ", arguments.round_mode ? arguments.round_mode : "null");
-  call.require(arguments.block_size > 0 && arguments.block_size <= 1024 &&
-                   arguments.block_size % 32 == 0,
-               kTiling, "blocksize: expected a multiple of 32 up to 1024, got ",
-               arguments.block_size);
+  call.require(
+      arguments.block_size > 0 && arguments.block_size <= 1024 && arguments.block_size % 32 == 0,
+      kTiling, "blocksize: expected a multiple of 32 up to 1024, got ", arguments.block_size);
   call.require(arguments.scale_alg == 0 || (arguments.scale_alg == 1 && !fp4), kTiling,
                "scaleAlg: expected 0, or 1 for fp8, got ", arguments.scale_alg);
   call.require(arguments.dst_type_max == 0, kTiling, "dstTypeMax: expected 0, got ",
                arguments.dst_type_max);
   const double bound = arguments.max_low_bound;
-  call.require(bound == 0 || (arguments.scale_alg == 1 && bound > 0 && std::isfinite(bound)), kTiling,
-               "maxLowBound: expected 0, or a positive number with scaleAlg 1, got ", bound);
+  call.require(bound == 0 || (arguments.scale_alg == 1 && bound > 0 && std::isfinite(bound)),
+               kTiling, "maxLowBound: expected 0, or a positive number with scaleAlg 1, got ",
+               bound);
   return {static_cast<arithmetic::Element>(arguments.dst_type), *mode, arguments.block_size,
           static_cast<arithmetic::ScaleRule>(arguments.scale_alg), static_cast<float>(bound)};
 }
@@ -129,14 +130,13 @@ void check_mx_shapes(Call& call, const MxArguments& arguments, const Operand& x,
                arguments.block_size, " and ", to_text(x->shape));
   checks.shape("yOut", y, x->shape);
   const int64_t blocks = arithmetic::blocks_of(length, arguments.block_size);
-  checks.shape("mxscaleOut", scales,
-               with_last(x->shape, {arithmetic::blocks_of(blocks, 2), 2}));
+  checks.shape("mxscaleOut", scales, with_last(x->shape, {arithmetic::blocks_of(blocks, 2), 2}));
   checks.contiguous("yOut", y);
   checks.contiguous("mxscaleOut", scales);
 }
 
-aclnnStatus plan_mx(const OperatorInfo& info, const MxArguments& arguments, uint64_t* workspace_size,
-                    aclOpExecutor** executor) {
+aclnnStatus plan_mx(const OperatorInfo& info, const MxArguments& arguments,
+                    uint64_t* workspace_size, aclOpExecutor** executor) {
   return plan(info, workspace_size, executor, [&](Call& call) {
     const Operand x = call.input("x", arguments.x);
     const Operand y = call.output("yOut", arguments.y);
@@ -179,8 +179,8 @@ aclnnStatus aclnnDynamicDualLevelMxQuantGetWorkspaceSize(
     call.require(mode.has_value(), kTiling, "roundMode: expected rint, round or floor, got ",
                  round_mode);
     call.require(level0_block == arithmetic::kL0Block && level1_block == arithmetic::kL1Block,
-                 kTiling, "level0BlockSize, level1BlockSize: expected 512 and 32, got ", level0_block,
-                 " and ", level1_block);
+                 kTiling, "level0BlockSize, level1BlockSize: expected 512 and 32, got ",
+                 level0_block, " and ", level1_block);
     check_dual_shapes(call, input, smooth, out, level0, level1);
     call.workspace(workspace_for(input->elements()));
     call.run([=](Run& run) {
@@ -199,36 +199,53 @@ aclnnStatus aclnnDynamicMxQuantGetWorkspaceSize(const aclTensor* x, int64_t axis
                                                 uint64_t* workspace_size,
                                                 aclOpExecutor** executor) {
   return plan_mx(kMx,
-                 {.x = x, .axis = axis, .round_mode = round_mode, .dst_type = dst_type,
-                  .block_size = block_size, .scale_alg = scale_alg, .y = y, .mxscale = mxscale},
+                 {.x = x,
+                  .axis = axis,
+                  .round_mode = round_mode,
+                  .dst_type = dst_type,
+                  .block_size = block_size,
+                  .scale_alg = scale_alg,
+                  .y = y,
+                  .mxscale = mxscale},
                  workspace_size, executor);
 }
 ASCEND_OPERATOR_LAUNCH(aclnnDynamicMxQuant, kMx)
 
-aclnnStatus aclnnDynamicMxQuantV2GetWorkspaceSize(const aclTensor* x, int64_t axis, char* round_mode,
-                                                  int64_t dst_type, int64_t block_size,
-                                                  int64_t scale_alg, double dst_type_max,
-                                                  aclTensor* y, aclTensor* mxscale,
-                                                  uint64_t* workspace_size,
+aclnnStatus aclnnDynamicMxQuantV2GetWorkspaceSize(const aclTensor* x, int64_t axis,
+                                                  char* round_mode, int64_t dst_type,
+                                                  int64_t block_size, int64_t scale_alg,
+                                                  double dst_type_max, aclTensor* y,
+                                                  aclTensor* mxscale, uint64_t* workspace_size,
                                                   aclOpExecutor** executor) {
   return plan_mx(kMxV2,
-                 {.x = x, .axis = axis, .round_mode = round_mode, .dst_type = dst_type,
-                  .block_size = block_size, .scale_alg = scale_alg, .dst_type_max = dst_type_max,
-                  .y = y, .mxscale = mxscale},
+                 {.x = x,
+                  .axis = axis,
+                  .round_mode = round_mode,
+                  .dst_type = dst_type,
+                  .block_size = block_size,
+                  .scale_alg = scale_alg,
+                  .dst_type_max = dst_type_max,
+                  .y = y,
+                  .mxscale = mxscale},
                  workspace_size, executor);
 }
 ASCEND_OPERATOR_LAUNCH(aclnnDynamicMxQuantV2, kMxV2)
 
-aclnnStatus aclnnDynamicMxQuantV3GetWorkspaceSize(const aclTensor* x, int64_t axis, char* round_mode,
-                                                  int64_t dst_type, int64_t block_size,
-                                                  int64_t scale_alg, double dst_type_max,
-                                                  double max_low_bound, aclTensor* y,
-                                                  aclTensor* mxscale, uint64_t* workspace_size,
-                                                  aclOpExecutor** executor) {
+aclnnStatus aclnnDynamicMxQuantV3GetWorkspaceSize(
+    const aclTensor* x, int64_t axis, char* round_mode, int64_t dst_type, int64_t block_size,
+    int64_t scale_alg, double dst_type_max, double max_low_bound, aclTensor* y, aclTensor* mxscale,
+    uint64_t* workspace_size, aclOpExecutor** executor) {
   return plan_mx(kMxV3,
-                 {.x = x, .axis = axis, .round_mode = round_mode, .dst_type = dst_type,
-                  .block_size = block_size, .scale_alg = scale_alg, .dst_type_max = dst_type_max,
-                  .max_low_bound = max_low_bound, .y = y, .mxscale = mxscale},
+                 {.x = x,
+                  .axis = axis,
+                  .round_mode = round_mode,
+                  .dst_type = dst_type,
+                  .block_size = block_size,
+                  .scale_alg = scale_alg,
+                  .dst_type_max = dst_type_max,
+                  .max_low_bound = max_low_bound,
+                  .y = y,
+                  .mxscale = mxscale},
                  workspace_size, executor);
 }
 ASCEND_OPERATOR_LAUNCH(aclnnDynamicMxQuantV3, kMxV3)

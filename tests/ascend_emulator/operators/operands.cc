@@ -15,14 +15,22 @@ bool is_one_of(aclDataType dtype, std::initializer_list<aclDataType> dtypes) {
 
 std::string format_name(aclFormat format) {
   switch (format) {
-    case ACL_FORMAT_NCHW: return "NCHW";
-    case ACL_FORMAT_NHWC: return "NHWC";
-    case ACL_FORMAT_ND: return "ND";
-    case ACL_FORMAT_NDHWC: return "NDHWC";
-    case ACL_FORMAT_FRACTAL_NZ: return "FRACTAL_NZ";
-    case ACL_FORMAT_NCDHW: return "NCDHW";
-    case ACL_FORMAT_NCL: return "NCL";
-    default: return "format " + std::to_string(format);
+    case ACL_FORMAT_NCHW:
+      return "NCHW";
+    case ACL_FORMAT_NHWC:
+      return "NHWC";
+    case ACL_FORMAT_ND:
+      return "ND";
+    case ACL_FORMAT_NDHWC:
+      return "NDHWC";
+    case ACL_FORMAT_FRACTAL_NZ:
+      return "FRACTAL_NZ";
+    case ACL_FORMAT_NCDHW:
+      return "NCDHW";
+    case ACL_FORMAT_NCL:
+      return "NCL";
+    default:
+      return "format " + std::to_string(format);
   }
 }
 
@@ -47,8 +55,9 @@ void Checks::shape(const char* argument, const Operand& operand, const Dims& exp
 }
 
 void Checks::storage(const char* argument, const Operand& operand, const Dims& expected) const {
-  call.require(operand->storage_shape == expected, status, argument, ": expected storage ",
-               to_text(expected), ", got ", to_text(operand->storage_shape));
+  call.require(operand->storage_shape == expected && operand->offset == 0, status, argument,
+               ": expected storage ", to_text(expected), " from its start, got ",
+               to_text(operand->storage_shape), " at ", operand->offset);
 }
 
 void Checks::rank(const char* argument, const Operand& operand, int64_t least, int64_t most) const {
@@ -66,8 +75,11 @@ void Checks::no_empty_dim(const char* argument, const Operand& operand) const {
 
 void Checks::contiguous(const char* argument, const Operand& operand) const {
   if (!operand) return;
-  call.require(operand->contiguous(), status, argument, ": expected a contiguous tensor, got strides ",
-               to_text(operand->strides), " of shape ", to_text(operand->shape));
+  call.require(operand->contiguous(), status, argument,
+               ": expected a contiguous tensor, got strides ", to_text(operand->strides),
+               " of shape ", to_text(operand->shape));
+  call.require(bits_per_element(operand->dtype) >= 8 || operand->offset % 2 == 0, status, argument,
+               ": expected fp4 from a whole byte on, got offset ", operand->offset);
 }
 
 void Checks::format(const char* argument, const Operand& operand,
@@ -75,7 +87,8 @@ void Checks::format(const char* argument, const Operand& operand,
   if (!operand || std::ranges::find(formats, operand->format) != formats.end()) return;
   std::string names;
   for (const aclFormat format : formats) names += (names.empty() ? "" : ", ") + format_name(format);
-  call.refuse(status, argument, ": expected format ", names, ", got ", format_name(operand->format));
+  call.refuse(status, argument, ": expected format ", names, ", got ",
+              format_name(operand->format));
 }
 
 void Checks::not_nz(const char* argument, const Operand& operand) const {

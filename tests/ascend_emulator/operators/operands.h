@@ -1,5 +1,5 @@
-// What the checks of operators have in common: types, shapes and layouts of operands, and the way from
-// an operand to the arithmetic's view of its memory.
+// What the checks of operators have in common: types, shapes and layouts of operands, and the way
+// from an operand to the arithmetic's view of its memory.
 #pragma once
 
 #include <initializer_list>
@@ -22,8 +22,8 @@ inline constexpr std::initializer_list<aclDataType> kHalves = {ACL_FLOAT16, ACL_
 
 bool is_one_of(aclDataType dtype, std::initializer_list<aclDataType> dtypes);
 
-// Each throws with `status` and a text naming the argument, if the operand is not as said. Operands that
-// are absent pass.
+// Each throws with `status` and a text naming the argument, if the operand is not as said. Operands
+// that are absent pass.
 struct Checks {
   Call& call;
   aclnnStatus status = ACLNN_ERR_PARAM_INVALID;

@@ -1,4 +1,5 @@
-// aclnnQuantMatmulV5 (x2 in rows) and aclnnQuantMatmulWeightNz (x2 in FRACTAL_NZ): MX products alone.
+// aclnnQuantMatmulV5 (x2 in rows) and aclnnQuantMatmulWeightNz (x2 in FRACTAL_NZ): MX products
+// alone.
 #include "ascend_emulator/arithmetic/mx_matrix.h"
 #include "ascend_emulator/arithmetic/mx_quantization.h"
 #include "ascend_emulator/operators/operands.h"
@@ -22,7 +23,8 @@ const Registration registrations[] = {Registration(kV5), Registration(kWeightNz)
 constexpr int64_t kGroupSizes = int64_t{1} << 32 | int64_t{1} << 16 | 32;
 
 struct Given {
-  const aclTensor *x1, *x2, *x1_scale, *x2_scale, *y_scale, *x1_offset, *x2_offset, *y_offset, *bias;
+  const aclTensor *x1, *x2, *x1_scale, *x2_scale, *y_scale, *x1_offset, *x2_offset, *y_offset,
+      *bias;
   bool transpose_x1, transpose_x2;
   int64_t group_size;
   aclTensor* out;
@@ -44,7 +46,8 @@ Arguments fetch(Call& call, const Given& given) {
   arguments.bias = call.optional_input("bias", given.bias);
   arguments.out = call.output("out", given.out);
   call.require(!given.y_scale && !given.x1_offset && !given.x2_offset && !given.y_offset,
-               ACLNN_ERR_PARAM_INVALID, "yScale, x1Offset, x2Offset, yOffset: expected null for MX");
+               ACLNN_ERR_PARAM_INVALID,
+               "yScale, x1Offset, x2Offset, yOffset: expected null for MX");
   return arguments;
 }
 
@@ -69,10 +72,10 @@ void check_types(Call& call, const Arguments& arguments) {
   checks.dtype("out", arguments.out, kReals);
   checks.same_dtype("bias", arguments.bias,
                     is_a8w4(arguments) ? arguments.out->dtype : aclDataType{ACL_FLOAT});
-  for (const auto& [name, operand] : {std::pair{"x1", arguments.x1}, std::pair{"x1Scale", arguments.x1_scale},
-                                      std::pair{"x2Scale", arguments.x2_scale},
-                                      std::pair{"bias", arguments.bias},
-                                      std::pair{"out", arguments.out}}) {
+  for (const auto& [name, operand] :
+       {std::pair{"x1", arguments.x1}, std::pair{"x1Scale", arguments.x1_scale},
+        std::pair{"x2Scale", arguments.x2_scale}, std::pair{"bias", arguments.bias},
+        std::pair{"out", arguments.out}}) {
     checks.not_nz(name, operand);
   }
 }
@@ -93,7 +96,8 @@ void check_left(Call& call, bool transposed, Arguments* arguments) {
     call.require(depth % 2 == 0 && depth > 2, ACLNN_ERR_PARAM_INVALID,
                  "x1: expected an even K above 2 for fp4, got ", depth);
   }
-  checks.shape("x1Scale", arguments->x1_scale, {arguments->rows, arithmetic::blocks_of(depth, 64), 2});
+  checks.shape("x1Scale", arguments->x1_scale,
+               {arguments->rows, arithmetic::blocks_of(depth, 64), 2});
   checks.contiguous("x1Scale", arguments->x1_scale);
 }
 
@@ -126,9 +130,10 @@ void check_right_nd(Call& call, bool transposed, Arguments* arguments) {
                to_text(strides), ", got ", to_text(scale->strides));
   call.require(turned || x2->dtype != ACL_FLOAT4_E2M1 || cols % 2 == 0, ACLNN_ERR_PARAM_INVALID,
                "x2: expected an even N for fp4 in rows of N, got ", cols);
-  arguments->order = turned ? arithmetic::OperandOrder::kRows : arithmetic::OperandOrder::kTransposed;
-  arguments->x2_strides =
-      turned ? arithmetic::BlockScales{nullptr, 2 * pairs, 2} : arithmetic::BlockScales{nullptr, 2, 2 * cols};
+  arguments->order =
+      turned ? arithmetic::OperandOrder::kRows : arithmetic::OperandOrder::kTransposed;
+  arguments->x2_strides = turned ? arithmetic::BlockScales{nullptr, 2 * pairs, 2}
+                                 : arithmetic::BlockScales{nullptr, 2, 2 * cols};
 }
 
 void check_right_nz(Call& call, bool transposed, Arguments* arguments) {
@@ -176,7 +181,8 @@ void multiply(const Run& run, const char* name, Arguments arguments) {
   const auto left = arithmetic::mx_operand(
       bytes_of<void>(run, arguments.x1), static_cast<Element>(arguments.x1->dtype), arguments.rows,
       arguments.depth, arithmetic::OperandOrder::kRows,
-      {bytes_of<uint8_t>(run, arguments.x1_scale), 2 * arithmetic::blocks_of(arguments.depth, 64), 2});
+      {bytes_of<uint8_t>(run, arguments.x1_scale), 2 * arithmetic::blocks_of(arguments.depth, 64),
+       2});
   const auto right = arithmetic::mx_operand(weight, element, arguments.cols, arguments.depth,
                                             arguments.order, arguments.x2_strides);
   std::vector<float> bias;

@@ -44,7 +44,8 @@ void check_pair(Call& call, const Operand& self, const Operand& out) {
 void check_affine(Call& call, const Operand& x, const Operand& weight, const Operand& bias,
                   const Dims& shape) {
   const Checks checks{call};
-  for (const auto& [name, operand] : {std::pair{"weightOptional", weight}, std::pair{"biasOptional", bias}}) {
+  for (const auto& [name, operand] :
+       {std::pair{"weightOptional", weight}, std::pair{"biasOptional", bias}}) {
     checks.dtype(name, operand, {x->dtype, ACL_FLOAT});
     checks.not_nz(name, operand);
     checks.shape(name, operand, shape);
@@ -55,7 +56,8 @@ void check_affine(Call& call, const Operand& x, const Operand& weight, const Ope
 void check_statistics(Call& call, const Operand& x, const Operand& mean, const Operand& rstd,
                       size_t normalized) {
   const Checks checks{call};
-  for (const auto& [name, operand] : {std::pair{"meanOutOptional", mean}, std::pair{"rstdOutOptional", rstd}}) {
+  for (const auto& [name, operand] :
+       {std::pair{"meanOutOptional", mean}, std::pair{"rstdOutOptional", rstd}}) {
     checks.dtype(name, operand, {x->dtype, ACL_FLOAT});
     checks.shape(name, operand, statistics_shape(x->shape, normalized));
   }
@@ -80,9 +82,10 @@ void run_layer_norm(const Run& run, const NormOperands& operands, int64_t length
 
 aclnnStatus aclnnLayerNormGetWorkspaceSize(const aclTensor* input,
                                            const aclIntArray* normalized_shape,
-                                           const aclTensor* weight, const aclTensor* bias, double eps,
-                                           aclTensor* out, aclTensor* mean, aclTensor* rstd,
-                                           uint64_t* workspace_size, aclOpExecutor** executor) {
+                                           const aclTensor* weight, const aclTensor* bias,
+                                           double eps, aclTensor* out, aclTensor* mean,
+                                           aclTensor* rstd, uint64_t* workspace_size,
+                                           aclOpExecutor** executor) {
   return plan(kLayerNorm, workspace_size, executor, [&](Call& call) {
     NormOperands operands;
     operands.x = call.input("input", input);
@@ -157,8 +160,8 @@ aclnnStatus aclnnSoftmaxGetWorkspaceSize(const aclTensor* self, int64_t dim, acl
     const Operand y = call.output("out", out);
     check_pair(call, x, y);
     const int64_t axis = axis_from_front(dim, x->rank());
-    call.require(axis >= 0, ACLNN_ERR_PARAM_INVALID, "dim: expected an axis of ",
-                 to_text(x->shape), ", got ", dim);
+    call.require(axis >= 0, ACLNN_ERR_PARAM_INVALID, "dim: expected an axis of ", to_text(x->shape),
+                 ", got ", dim);
     call.run([=](Run& run) { arithmetic::softmax(memory(run, x), axis, memory(run, y)); });
   });
 }
