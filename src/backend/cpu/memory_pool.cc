@@ -34,7 +34,7 @@ void* system_allocate(size_t size) noexcept {
 }  // namespace
 
 std::shared_ptr<Storage> MemoryPool::allocate(size_t bytes) {
-  const size_t size = size_class(bytes);
+  size_t size = size_class(bytes);
   void* data = bytes < kAddressSpace ? take(size) : nullptr;
   if (data == nullptr)
     fail(ErrorKind::out_of_memory, "[backend] allocation: expected ", bytes, " bytes, got none");
@@ -42,13 +42,17 @@ std::shared_ptr<Storage> MemoryPool::allocate(size_t bytes) {
       data, size, [pool = shared_from_this(), data, size] { pool->put_back(data, size); });
 }
 
-void* MemoryPool::take(size_t size) {
+void* MemoryPool::take(size_t& size) {
   const std::lock_guard lock(mutex_);
-  const auto found = idle_.find(size);
+  // A larger block rather than another one: what a layer touches stays small, and fresh pages, which
+  // cost as much as a pass over them, are rare.
+  auto found = idle_.lower_bound(size);
+  while (found != idle_.end() && found->second.empty()) ++found;
   void* data = nullptr;
-  if (found != idle_.end() && !found->second.empty()) {
+  if (found != idle_.end() && found->first <= 2 * size) {
     data = found->second.back();
     found->second.pop_back();
+    size = found->first;
     idle_bytes_ -= size;
   } else {
     if (idle_bytes_ > std::max(used_bytes_ - lasting_bytes_ + size, kAlwaysKept)) trim_locked();

@@ -1,7 +1,8 @@
 // Host memory for tensors and scratch space of the CPU back end.
 //
 // Blocks are rounded up to size classes (four per power of two) and kept when they come back, since
-// a denoising step asks for the same sizes again and fresh pages cost a fault each. Before the pool
+// a denoising step asks for the same sizes again and fresh pages cost a fault each. A block of up to
+// twice the size serves too. Before the pool
 // asks the system for more, it frees its idle blocks if they exceed what is in use and 256 MiB; what
 // was in use at the last trim(), weights above all, does not count.
 // Thread-safe; blocks may outlive the back end.
@@ -30,7 +31,7 @@ class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
   size_t idle_bytes() const noexcept;
 
  private:
-  void* take(size_t size);
+  void* take(size_t& size);  // raises `size` to that of the block
   void put_back(void* data, size_t size) noexcept;
   void trim_locked() noexcept;
 

@@ -20,6 +20,20 @@ TEST(MemoryPoolTest, ReusesBlocksAndTrims) {
   EXPECT_THROW(pool->allocate(size_t{1} << 60), Error);
 }
 
+TEST(MemoryPoolTest, LargerBlocksServeUpToTwice) {
+  constexpr size_t kMiB = size_t{1} << 20;
+  const auto pool = cpu::MemoryPool::create();
+  auto block = pool->allocate(64 * kMiB);
+  const void* address = block->data();
+  block.reset();
+  auto smaller = pool->allocate(32 * kMiB);
+  EXPECT_EQ(smaller->data(), address);
+  EXPECT_EQ(smaller->bytes(), 64 * kMiB);
+  smaller.reset();
+  EXPECT_EQ(pool->idle_bytes(), 64 * kMiB);  // as large as before
+  EXPECT_NE(pool->allocate(27 * kMiB)->data(), address);
+}
+
 // Pages that nobody touches are not there, so blocks may be large.
 TEST(MemoryPoolTest, WhatLastsKeepsNoIdleBlocks) {
   constexpr size_t kMiB = size_t{1} << 20;
