@@ -100,11 +100,15 @@ TEST_F(Operators, ModulationOfBatchRows) {
     }
 }
 
-TEST_F(Operators, GatesOfTokens) {
+TEST_F(Operators, ModulationOfTokens) {
   for (const DType type : kTypes) {
     const Tensor x = random_tensor(type, {2, 5, 33}, 8, 4.0f);
     const Tensor y = random_tensor(type, x.shape(), 9);
     const Tensor gate = random_tensor(DType::f32, x.shape(), 10);
+    const Tensor shift = random_tensor(DType::f32, x.shape(), 11);
+    expect_exact(label("norm_modulate per token", type, x.shape()), [&](Backend& b) {
+      return ops::norm_modulate(b, b.from_host(x), b.from_host(shift), b.from_host(gate), 1e-6f);
+    });
     expect_exact(label("gate_add per token", type, x.shape()), [&](Backend& b) {
       return ops::gate_add(b, b.from_host(x), b.from_host(y), b.from_host(gate));
     });

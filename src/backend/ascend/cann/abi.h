@@ -17,7 +17,6 @@ using Event = void*;     // aclrtEvent
 struct AclTensor;
 struct AclScalar;
 struct AclIntArray;
-struct AclTensorList;
 struct AclOpExecutor;
 
 enum class DataType : int32_t {

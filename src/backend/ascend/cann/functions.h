@@ -32,18 +32,16 @@ namespace mxdit::ascend::cann {
   X(memset_async, aclrtMemsetAsync, Status, (void*, size_t, int32_t, size_t, Stream)) \
   X(memory_info, aclrtGetMemInfo, Status, (MemoryAttribute, size_t*, size_t*))
 
-#define MXDIT_CANN_OBJECT_FUNCTIONS(X)                                                            \
-  X(create_tensor, aclCreateTensor, AclTensor*,                                                   \
-    (const int64_t*, uint64_t, DataType, const int64_t*, int64_t, Format, const int64_t*,         \
-     uint64_t, void*))                                                                            \
-  X(destroy_tensor, aclDestroyTensor, Status, (const AclTensor*))                                 \
-  X(create_scalar, aclCreateScalar, AclScalar*, (void*, DataType))                                \
-  X(destroy_scalar, aclDestroyScalar, Status, (const AclScalar*))                                 \
-  X(create_int_array, aclCreateIntArray, AclIntArray*, (const int64_t*, uint64_t))                \
-  X(destroy_int_array, aclDestroyIntArray, Status, (const AclIntArray*))                          \
-  X(create_tensor_list, aclCreateTensorList, AclTensorList*, (const AclTensor* const*, uint64_t)) \
-  X(destroy_tensor_list, aclDestroyTensorList, Status, (const AclTensorList*))                    \
-  X(set_repeatable, aclSetAclOpExecutorRepeatable, Status, (AclOpExecutor*))                      \
+#define MXDIT_CANN_OBJECT_FUNCTIONS(X)                                                    \
+  X(create_tensor, aclCreateTensor, AclTensor*,                                           \
+    (const int64_t*, uint64_t, DataType, const int64_t*, int64_t, Format, const int64_t*, \
+     uint64_t, void*))                                                                    \
+  X(destroy_tensor, aclDestroyTensor, Status, (const AclTensor*))                         \
+  X(create_scalar, aclCreateScalar, AclScalar*, (void*, DataType))                        \
+  X(destroy_scalar, aclDestroyScalar, Status, (const AclScalar*))                         \
+  X(create_int_array, aclCreateIntArray, AclIntArray*, (const int64_t*, uint64_t))        \
+  X(destroy_int_array, aclDestroyIntArray, Status, (const AclIntArray*))                  \
+  X(set_repeatable, aclSetAclOpExecutorRepeatable, Status, (AclOpExecutor*))              \
   X(destroy_executor, aclDestroyAclOpExecutor, Status, (AclOpExecutor*))
 
 #define MXDIT_CANN_DECLARE(member, symbol, result, parameters) result(*member) parameters = nullptr;

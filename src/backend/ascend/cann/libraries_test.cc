@@ -127,7 +127,7 @@ TEST_F(LibrariesTest, TheReportListsEverySymbolOnce) {
     EXPECT_FALSE(symbol.needed_for.empty()) << symbol.name;
   }
   EXPECT_TRUE(std::all_of(count.begin(), count.end(), [](const auto& c) { return c.second == 1; }));
-  EXPECT_EQ(count.size(), 31 + 1 + 2 * kOperators);
+  EXPECT_EQ(count.size(), 29 + 1 + 2 * kOperators);
 }
 
 }  // namespace

@@ -36,7 +36,6 @@ namespace mxdit::ascend::cann {
     TensorView, TensorView, TensorView, int8_t)                                                   \
   X(cast, aclnnCast, "8.5", "conversions of element types", TensorView, DataType, TensorView)     \
   X(add, aclnnAdd, "8.5", "sums", TensorView, TensorView, ScalarValue, TensorView)                \
-  X(sub, aclnnSub, "8.5", "differences", TensorView, TensorView, ScalarValue, TensorView)         \
   X(mul, aclnnMul, "8.5", "elementwise products", TensorView, TensorView, TensorView)             \
   X(muls, aclnnMuls, "8.5", "products with a number", TensorView, ScalarValue, TensorView)        \
   X(adds, aclnnAdds, "8.5", "sums with a number", TensorView, ScalarValue, ScalarValue,           \
@@ -59,10 +58,7 @@ namespace mxdit::ascend::cann {
   X(convolution, aclnnConvolution, "8.5", "the VAE's convolutions", TensorView, TensorView,       \
     TensorView, IntArray, IntArray, IntArray, bool, IntArray, int64_t, TensorView, int8_t)        \
   X(permute, aclnnPermute, "8.5", "permutations", TensorView, IntArray, TensorView)               \
-  X(cat, aclnnCat, "8.5", "concatenations", TensorList, int64_t, TensorView)                      \
-  X(inplace_copy, aclnnInplaceCopy, "8.5", "strided copies", TensorView, TensorView)              \
-  X(constant_pad_nd, aclnnConstantPadNd, "8.5", "padding", TensorView, IntArray, ScalarValue,     \
-    TensorView)
+  X(inplace_copy, aclnnInplaceCopy, "8.5", "strided copies", TensorView, TensorView)
 
 enum class OperatorId : uint8_t {
 #define MXDIT_CANN_IDENTIFIER(identifier, ...) identifier,

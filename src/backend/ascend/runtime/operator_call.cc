@@ -109,27 +109,7 @@ void* OperatorCalls::make_object(const ArgumentRef& argument) {
     return made(cann_.create_int_array((*array)->values.data(), (*array)->values.size()),
                 "aclCreateIntArray");
   }
-  if (const auto* list = std::get_if<const TensorList*>(&argument))
-    return made(make_list(**list), "aclCreateTensorList");
   return nullptr;
-}
-
-// Destroying the list destroys its members.
-void* OperatorCalls::make_list(const TensorList& list) {
-  std::vector<const cann::AclTensor*> members;
-  members.reserve(list.tensors.size());
-  void* made = nullptr;
-  try {
-    for (const TensorView& view : list.tensors)
-      members.push_back(static_cast<cann::AclTensor*>(make_object(ArgumentRef(&view))));
-    made = cann_.create_tensor_list(members.data(), members.size());
-  } catch (...) {
-    for (const cann::AclTensor* member : members) cann_.destroy_tensor(member);
-    throw;
-  }
-  if (made == nullptr)
-    for (const cann::AclTensor* member : members) cann_.destroy_tensor(member);
-  return made;
 }
 
 void OperatorCalls::launch(Prepared& prepared) {
@@ -180,8 +160,6 @@ void OperatorCalls::destroy(Prepared& prepared) noexcept {
       cann_.destroy_scalar(static_cast<cann::AclScalar*>(object));
     else if (prepared.kinds[i] == kind<IntArray>())
       cann_.destroy_int_array(static_cast<cann::AclIntArray*>(object));
-    else if (prepared.kinds[i] == kind<TensorList>())
-      cann_.destroy_tensor_list(static_cast<cann::AclTensorList*>(object));
   }
   prepared.objects.clear();
 }

@@ -62,8 +62,6 @@ template <>
 struct Passed<ScalarValue> : PassedObject<cann::AclScalar> {};
 template <>
 struct Passed<IntArray> : PassedObject<cann::AclIntArray> {};
-template <>
-struct Passed<TensorList> : PassedObject<cann::AclTensorList> {};
 
 template <typename T>
 ArgumentRef reference(const T& argument) {
@@ -157,7 +155,6 @@ class OperatorCalls {
                    detail::PlanCall plan);
   void make_objects(std::span<const ArgumentRef> arguments, Prepared& prepared);
   void* make_object(const ArgumentRef& argument);
-  void* make_list(const TensorList& list);
   void launch(Prepared& prepared);
   void keep(const std::string& key, Prepared prepared);
   void drop(Entries::iterator entry);

@@ -113,12 +113,6 @@ std::string text(const ArgumentRef& argument) {
                                                           std::min<size_t>(array->values.size(),
                                                                            Extents::kMost))));
                         },
-                        [&](const TensorList* list) {
-                          out << '{';
-                          for (size_t i = 0; i < list->tensors.size(); ++i)
-                            out << (i == 0 ? "" : ", ") << list->tensors[i].text();
-                          out << '}';
-                        },
                         [&](Text text) { out << (text.text == nullptr ? "none" : text.text); },
                         [&](DataType type) { out << name(type); },
                         [&](bool value) { out << (value ? "true" : "false"); },
@@ -283,10 +277,6 @@ void append_key(std::string& key, const ArgumentRef& argument) {
   std::visit(Overloaded{[&](const TensorView* view) { append_key(key, *view); },
                         [&](const ScalarValue* scalar) { append_bytes(key, scalar->value); },
                         [&](const IntArray* array) { append_key(key, *array); },
-                        [&](const TensorList* list) {
-                          append_bytes(key, list->tensors.size());
-                          for (const TensorView& view : list->tensors) append_key(key, view);
-                        },
                         [&](Text text) {
                           if (text.text != nullptr) key.append(text.text);
                           key.push_back(text.text == nullptr ? 1 : 0);
@@ -308,8 +298,6 @@ std::vector<const void*> addresses(std::span<const ArgumentRef> arguments) {
   };
   for (const ArgumentRef& argument : arguments) {
     if (const auto* view = std::get_if<const TensorView*>(&argument)) add(**view);
-    if (const auto* list = std::get_if<const TensorList*>(&argument))
-      for (const TensorView& view : (*list)->tensors) add(view);
   }
   return found;
 }

@@ -98,17 +98,13 @@ struct IntArray {
   bool given = false;
 };
 
-struct TensorList {
-  std::vector<TensorView> tensors;
-};
-
 // char*; null is a null argument. A literal: it has to outlive all calls.
 struct Text {
   const char* text = nullptr;
 };
 
-using ArgumentRef = std::variant<const TensorView*, const ScalarValue*, const IntArray*,
-                                 const TensorList*, Text, DataType, bool, int8_t, int64_t, double>;
+using ArgumentRef = std::variant<const TensorView*, const ScalarValue*, const IntArray*, Text,
+                                 DataType, bool, int8_t, int64_t, double>;
 
 // Bytes that are equal exactly when all arguments are, addresses included.
 void append_key(std::string& key, const ArgumentRef& argument);

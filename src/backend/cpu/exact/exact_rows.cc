@@ -20,7 +20,15 @@ struct Affine {
   const float *gain, *bias;  // either may be null
   int64_t rows;              // of x that share one row of them
   float offset;              // added to gain, in fp32
+  // Normalised values, their products with gain and the sums with bias are rounded to fp32 each, as
+  // devices have it that multiply by a gain per row with an operator of its own.
+  bool in_steps = false;
 };
+
+float affine_in_steps(double normalised, float gain, float bias) {
+  const float product = static_cast<float>(normalised) * gain;
+  return product + bias;
+}
 
 void normalise(ThreadPool& threads, const Tensor& x, const Affine& affine, float eps, Tensor& out) {
   const int64_t n = x.dim(-1), rows = x.elements() / n;
@@ -37,6 +45,12 @@ void normalise(ThreadPool& threads, const Tensor& x, const Affine& affine, float
       const int64_t first = row / affine.rows * n;
       for (int64_t c = 0; c < n; ++c) {
         double value = (values[static_cast<size_t>(c)] - mean) / deviation;
+        if (affine.in_steps) {
+          store(affine_in_steps(value, affine.gain[first + c] + affine.offset,
+                                affine.bias[first + c]),
+                out, row * n + c);
+          continue;
+        }
         if (affine.gain != nullptr) value *= affine.gain[first + c] + affine.offset;
         if (affine.bias != nullptr) value += affine.bias[first + c];
         store(static_cast<float>(value), out, row * n + c);
@@ -57,8 +71,10 @@ void ExactBackend::layer_norm(const Tensor& x, const Tensor* gain, const Tensor*
 
 void ExactBackend::norm_modulate(const Tensor& x, const Tensor& shift, const Tensor& scale,
                                  float eps, Tensor& out) {
-  normalise(threads(), x, {scale.as<float>(), shift.as<float>(), rows_per_gain(x, scale), 1.0f},
-            eps, out);
+  const bool per_token = scale.dim(1) > 1;
+  normalise(threads(), x,
+            {scale.as<float>(), shift.as<float>(), rows_per_gain(x, scale), 1.0f, per_token}, eps,
+            out);
 }
 
 void ExactBackend::rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) {
