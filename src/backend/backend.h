@@ -144,8 +144,8 @@ class Backend {
   // different formats, but not different lengths of fp32 groups.
   virtual void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight,
                                 const Tensor* bias, Activation act, Tensor& out) = 0;
-  // What quantized_linear() gives in bf16 as quantize() encodes it, without the tensor in between; `out` as
-  // there, [M, N]. False, and nothing done, where that cannot be had.
+  // What quantized_linear() gives in bf16 as quantize() encodes it, without the tensor in between;
+  // `out` as there, [M, N]. False, and nothing done, where that cannot be had.
   virtual bool quantized_linear_encoded(const QuantizedMatrix& x, const PreparedWeight& weight,
                                         const Tensor* bias, Activation act,
                                         const QuantizeOptions& options, QuantizedMatrix& out) {

@@ -69,13 +69,11 @@ class QuantizedLayer final : public PreparedLinear {
                                                Activation act) const override {
     const QuantizedActivation& input = checked(x);
     const auto* layer = dynamic_cast<const QuantizedLayer*>(&next);
-    if (layer == nullptr || input.out_type != DType::bf16)
-      return next.encode(apply(x, bias, act));
+    if (layer == nullptr || input.out_type != DType::bf16) return next.encode(apply(x, bias, act));
     const ActivationRecipe& recipe = layer->present().recipe;
-    return layer->encoded(
-        ops::quantized_linear_encoded(backend_, input.x, *weight_, bias_of(bias), act,
-                                      *recipe.format, options_of(recipe)),
-        input.out_type);
+    return layer->encoded(ops::quantized_linear_encoded(backend_, input.x, *weight_, bias_of(bias),
+                                                        act, *recipe.format, options_of(recipe)),
+                          input.out_type);
   }
 
  private:

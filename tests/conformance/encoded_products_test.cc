@@ -1,5 +1,5 @@
-// Encoding that leaves panels of products behind, and products that encode their outputs: both are what the
-// separate steps give, to the bit.
+// Encoding that leaves panels of products behind, and products that encode their outputs: both are
+// what the separate steps give, to the bit.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -48,7 +48,8 @@ Tensor blocks_apart(int64_t rows, int64_t columns, int spread, uint32_t seed) {
   for (int64_t i = 0; i < rows * columns; ++i) {
     if (i % 32 == 0) {
       const int exponent = static_cast<int>(random() % static_cast<unsigned>(spread + 1));
-      factor = random() % 9 == 0 || (spread > 0 && i / columns == 5) ? 0.0f : std::ldexp(1.0f, -exponent);
+      factor = random() % 9 == 0 || (spread > 0 && i / columns == 5) ? 0.0f
+                                                                     : std::ldexp(1.0f, -exponent);
     }
     const float value = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
     x.as_mutable<uint16_t>()[i] = to_bf16(value * factor).bits;
@@ -103,8 +104,8 @@ TEST_P(EncodedTest, EncodedProductsAreProductsEncoded) {
           const QuantizedMatrix expected = ops::quantize(
               *backend_, ops::quantized_linear(*backend_, x, *weight, &bias, act, DType::bf16),
               kMxfp4Dual, options);
-          const QuantizedMatrix got = ops::quantized_linear_encoded(*backend_, x, *weight, &bias, act,
-                                                                    kMxfp4Dual, options);
+          const QuantizedMatrix got =
+              ops::quantized_linear_encoded(*backend_, x, *weight, &bias, act, kMxfp4Dual, options);
           expect_matrix(got, expected, what);
           expect_bytes(multiply(got, next), multiply(expected, next), what);
           QuantizedMatrix again = got;

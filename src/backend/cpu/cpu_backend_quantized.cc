@@ -166,8 +166,8 @@ void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, Quant
     run(kernels_.quantize, args, out.rows, out.columns);
   };
   if (format.rule == ScaleRule::dual_level && kernels_.dots.fold != nullptr && may_fold(format))
-    return encode_folded({kernels_, threads_, *memory_}, rows_of(out), out.rows, out.columns, encode,
-                         out.packed);
+    return encode_folded({kernels_, threads_, *memory_}, rows_of(out), out.rows, out.columns,
+                         encode, out.packed);
   out.packed.reset();
   encode(nullptr);
 }

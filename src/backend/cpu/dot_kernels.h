@@ -90,8 +90,8 @@ struct FoldArgs {
   uint8_t *out, *extra;
 };
 
-// Where sums become an output, function(sum + bias) rounded once: bf16, whole panels of columns, the first
-// `rows` of 32 rows.
+// Where sums become an output, function(sum + bias) rounded once: bf16, whole panels of columns,
+// the first `rows` of 32 rows.
 struct FinishedOutput {
   const float* bias;  // of the first column; null: none
   Function function;  // none or gelu_tanh

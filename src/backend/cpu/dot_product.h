@@ -69,15 +69,16 @@ bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed);
 
-// Encodes a matrix [m, k] with a scale for every group, by encode(rows): with rows that encoding may fold
-// too, or null. `packed` becomes what multiply_folded takes, or null.
+// Encodes a matrix [m, k] with a scale for every group, by encode(rows): with rows that encoding
+// may fold too, or null. `packed` becomes what multiply_folded takes, or null.
 void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
                    const std::function<void(const FoldedRows*)>& encode,
                    std::shared_ptr<PackedOperand>& packed);
 
-// The folded product of matrices with a scale for every group, rounded to bf16 and encoded: `encode` has
-// everything of the whole result but x, columns and folded. False, and nothing done, where there is no
-// kernel for it. What it leaves in `packed` is as of encode_folded, of the encoded matrix `out`.
+// The folded product of matrices with a scale for every group, rounded to bf16 and encoded:
+// `encode` has everything of the whole result but x, columns and folded. False, and nothing done,
+// where there is no kernel for it. What it leaves in `packed` is as of encode_folded, of the
+// encoded matrix `out`.
 struct EncodedOutput {
   const float* bias;
   Function function;

@@ -64,19 +64,19 @@ void store_block(const DotMachine& machine, const float* product, const DotRange
 
 // Whether they can depends neither on rows nor on tiles, so neither does what they give.
 std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
-                                    const DotRange& columns, int64_t n, const OuterScales& scales,
-                                    const ProductOutput& output) {
+                                              const DotRange& columns, int64_t n,
+                                              const OuterScales& scales,
+                                              const ProductOutput& output) {
   const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
   if (machine.kernels.dots.finish == nullptr || !known || output.type != Element::bf16 ||
-      scales.left != nullptr || scales.right != nullptr ||
-      n % kDotRows != 0)
+      scales.left != nullptr || scales.right != nullptr || n % kDotRows != 0)
     return std::nullopt;
   const int64_t row = rows.origin + rows.first, column = columns.origin + columns.first;
   return FinishedOutput{.bias = output.bias == nullptr ? nullptr : output.bias + column,
                         .function = output.function,
-                   .out = static_cast<uint16_t*>(output.out) + row * n + column,
-                   .stride = n,
-                   .rows = rows.count};
+                        .out = static_cast<uint16_t*>(output.out) + row * n + column,
+                        .stride = n,
+                        .rows = rows.count};
 }
 
 }  // namespace mxdit::cpu

@@ -60,8 +60,9 @@ void store_block(const DotMachine& machine, const float* product, const DotRange
 
 // Where the kernels can put the same themselves; none where they cannot.
 std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
-                                    const DotRange& columns, int64_t n, const OuterScales& scales,
-                                    const ProductOutput& output);
+                                              const DotRange& columns, int64_t n,
+                                              const OuterScales& scales,
+                                              const ProductOutput& output);
 
 // Calls run(scratch, rows, columns) for every tile of a block of rows; make() gives each thread its
 // scratch.

@@ -113,7 +113,8 @@ struct FoldedRows {
   int64_t panel_bytes;  // from panel to panel
   float* scale;         // of row r and group g of 512 columns at g * scale_stride + r
   int64_t scale_stride;
-  uint8_t* is_folded;  // set to 1 for every row that was: the others are to be folded from their codes
+  uint8_t*
+      is_folded;  // set to 1 for every row that was: the others are to be folded from their codes
 };
 
 // Encodes rows of x to the bits that formats/reference.h defines. Strides go from row to row, in

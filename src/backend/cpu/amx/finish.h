@@ -9,9 +9,10 @@
 namespace mxdit::cpu::amx {
 namespace {
 
-// x / (1 + 2^t), t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3): 0.5 x (1 + tanh(...)) without the cancellation.
-// 2^t by its fraction f, with a minimax polynomial on [0, 1] within 2^-18.5; the reciprocal is good to
-// 2^-14. Both are far below the 2^-9 of a bf16 result. Infinity and NaN come out as in fp32.
+// x / (1 + 2^t), t = -2 log2(e) sqrt(2/pi) (x + 0.044715 x^3): 0.5 x (1 + tanh(...)) without the
+// cancellation. 2^t by its fraction f, with a minimax polynomial on [0, 1] within 2^-18.5; the
+// reciprocal is good to 2^-14. Both are far below the 2^-9 of a bf16 result. Infinity and NaN come
+// out as in fp32.
 inline __attribute__((always_inline)) __m512 gelu_tanh(__m512 x) {
   const __m512 inner = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.10294324f),
                                        _mm512_set1_ps(-2.3022082f));
@@ -46,8 +47,8 @@ struct FinishRows {
   FinishRows(const FinishedOutput& to, const float* panel_sums, int64_t first)
       : output(&to), sums(panel_sums), column(first) {
     for (int half = 0; half < 2; ++half)
-      bias[half] = to.bias == nullptr ? _mm512_setzero_ps()
-                                      : _mm512_loadu_ps(to.bias + first + half * 16);
+      bias[half] =
+          to.bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(to.bias + first + half * 16);
   }
   template <Function function>
   inline __attribute__((always_inline)) void take(int64_t r) const {
