@@ -51,6 +51,9 @@ class Tensor {
   int64_t elements() const noexcept { return elements_; }
   size_t bytes() const noexcept { return static_cast<size_t>(elements_) * element_size(dtype_); }
 
+  // Expires when the last tensor over the block is gone.
+  std::weak_ptr<const Storage> block() const noexcept { return storage_; }
+
   const void* data() const noexcept { return pointer_; }
   void* mutable_data() noexcept { return pointer_; }
   // Typed access; the element size has to agree.

@@ -52,10 +52,30 @@ class Loop {
     sample_ = backend_.from_host(state_.latents);
     for (int i = 0; i < components_.scheduler->history(); ++i)
       reserved_.push_back(backend_.empty(sample_.dtype(), sample_.shape()));
+    if (!backend_.memory()) return;
+    for (const Denoiser* model : {components_.transformer, components_.transformer_2})
+      if (model != nullptr) settle(*model);
   }
   void end() { state_.latents = backend_.to_host(sample_); }
 
  private:
+  // A device with memory of its own lays weights out and casts biases when they are first multiplied
+  // with. Both experts do so before the first step, on one patch and one token of zeros, so that no
+  // later step asks for memory.
+  void settle(const Denoiser& model) const {
+    const auto patch = model.patch_size();
+    DenoiserInput in;
+    in.latents = zeros({1, model.in_channels(), patch[0], patch[1], patch[2]});
+    in.timesteps = {0.0f};
+    in.text = zeros({1, 1, model.text_width()});
+    model.forward(in, context_.cancel);
+  }
+  Tensor zeros(const Shape& shape) const {
+    Tensor host = Tensor::host(DType::f32, shape);
+    std::fill_n(host.as_mutable<float>(), host.elements(), 0.0f);
+    return ops::cast(backend_, backend_.from_host(host), components_.compute);
+  }
+
   // A text and what the present expert made of it.
   struct Condition {
     Tensor text;

@@ -146,8 +146,8 @@ TEST_F(Pipeline, QuantizesCheckpointsToTheSameBytes) {
   }
 }
 
-// The first step of each expert lays out weights and plans calls; the others take no memory
-// from the device. All are waited for once, at their end.
+// Steps after the first take no memory from the device, that of the second expert's first turn included.
+// All are waited for once, at their end.
 TEST_F(Pipeline, StepsAfterTheFirstAllocateNothing) {
   for (const char* key : {"", "mxfp8", "mxfp4_npu"}) {
     SCOPED_TRACE(key);
@@ -159,7 +159,6 @@ TEST_F(Pipeline, StepsAfterTheFirstAllocateNothing) {
     request.prompts = {"red dots on a blue background moving left"};
     request.num_frames = 1;
     request.num_inference_steps = 8;
-    constexpr size_t kSecondExpert = 4;
     const RunReport report = Engine(options).generate(request).report;
     ASSERT_EQ(report.denoise_step_counters.size(), 8u);
     for (size_t i = 0; i < report.denoise_step_counters.size(); ++i) {
@@ -169,8 +168,7 @@ TEST_F(Pipeline, StepsAfterTheFirstAllocateNothing) {
                   static_cast<unsigned long long>(step.synchronizations),
                   static_cast<unsigned long long>(step.allocations));
       EXPECT_EQ(step.synchronizations, 1u) << "step " << i;
-      const bool is_first_of_an_expert = i == 0 || i == kSecondExpert;
-      EXPECT_TRUE(is_first_of_an_expert || step.allocations == 0) << "step " << i;
+      EXPECT_TRUE(i == 0 || step.allocations == 0) << "step " << i;
     }
   }
 }

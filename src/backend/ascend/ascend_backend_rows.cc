@@ -120,6 +120,7 @@ void AscendBackend::activate(Activation act, const Tensor& x, const Tensor* y, T
 
 Tensor AscendBackend::for_pairs(const Tensor& half) {
   if (const Tensor* known = derived_.find(half, DerivedTensors::Form::both_of_pair)) return *known;
+  derived_.drop_expired();  // those of the grid before, whose memory may serve
   const int64_t positions = half.dim(0), pairs = half.dim(1);
   Tensor both = fresh(DType::f32, {positions, 2 * pairs});
   for (const int64_t i : {0, 1})

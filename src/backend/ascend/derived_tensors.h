@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "core/tensor.h"
@@ -26,12 +27,17 @@ class DerivedTensors {
     return fits ? &entry->second.made : nullptr;
   }
   void keep(const Tensor& of, Form form, Tensor made) {
-    entries_.insert_or_assign({of.data(), form}, Entry{of.shape(), of.dtype(), std::move(made)});
+    entries_.insert_or_assign({of.data(), form},
+                              Entry{of.shape(), of.dtype(), of.block(), std::move(made)});
   }
   void handed_out(const Tensor& fresh) {
     const auto* begin = static_cast<const char*>(fresh.data());
     entries_.erase(entries_.lower_bound({begin, Form::bf16}),
                    entries_.lower_bound({begin + fresh.bytes(), Form::bf16}));
+  }
+  // Lets go of what was made of tensors that are gone.
+  void drop_expired() {
+    std::erase_if(entries_, [](const auto& entry) { return entry.second.alive.expired(); });
   }
   void clear() noexcept { entries_.clear(); }
 
@@ -39,6 +45,7 @@ class DerivedTensors {
   struct Entry {
     Shape source;
     DType source_type;
+    std::weak_ptr<const Storage> alive;
     Tensor made;
   };
   std::map<std::pair<const void*, Form>, Entry> entries_;

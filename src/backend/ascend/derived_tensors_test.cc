@@ -19,6 +19,22 @@ TEST(DerivedTensors, FindsByPlaceFormAndShape) {
   EXPECT_EQ(derived.find(bias.slice(1, 8), Form::bf16), nullptr);
 }
 
+TEST(DerivedTensors, LetsGoOfWhatWasMadeOfTensorsThatAreGone) {
+  DerivedTensors derived;
+  const Tensor stays = Tensor::host(DType::f32, {8});
+  Tensor goes = Tensor::host(DType::f32, {8});
+  const Tensor made = Tensor::host(DType::f32, {16});
+  derived.keep(stays, Form::both_of_pair, made);
+  derived.keep(goes, Form::both_of_pair, Tensor::host(DType::f32, {16}));
+  const std::weak_ptr<const Storage> block = derived.find(goes, Form::both_of_pair)->block();
+  derived.drop_expired();
+  EXPECT_FALSE(block.expired());
+  goes = Tensor();
+  derived.drop_expired();
+  EXPECT_TRUE(block.expired());
+  EXPECT_NE(derived.find(stays, Form::both_of_pair), nullptr);
+}
+
 TEST(DerivedTensors, DropsWhatLiesInMemoryThatIsHandedOutAgain) {
   DerivedTensors derived;
   const Tensor block = Tensor::host(DType::f32, {64});
