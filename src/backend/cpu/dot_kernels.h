@@ -8,9 +8,10 @@
 // A product of two panels is a [32, 32] block of f32, row-major. Blocks of one left panel with
 // several right ones lie product_stride floats apart.
 //
-// The packed right operand of a tile lies in pieces of 8 steps (512 int8 or 256 bf16 elements), so
-// that a piece of one left panel, 16 KiB, stays in L1 while it meets that piece of every right panel:
+// The packed right operand of a folded product lies in pieces of 8 steps (512 int8), so that a piece
+// of one left panel, 16 KiB, stays in L1 while it meets that piece of every right panel:
 //   [piece][panel][8 steps], the last piece with unused space when it has fewer steps.
+// That of a bf16 product, whose sums stay in registers over many steps, is packed in whole panels.
 //
 // Folding (docs/numerics.md): 2 * E2M1 is an integer of at most 12. With block exponents e of a group
 // of 512 columns and their largest, E, a block of level l = (E - e) / 4 becomes the int8
@@ -115,11 +116,12 @@ struct MultiplyDotsArgs {
   bool accumulate;
 };
 
-// The same for a packed left panel and a right operand in pieces.
-struct MultiplyPiecesArgs {
+// The same for a packed left panel.
+struct MultiplyPanelsArgs {
   const uint8_t* left;
   const uint8_t* next_left;  // what will be read after this call; any address
   const uint8_t* right;
+  int64_t right_stride;  // bytes from panel to panel
   int64_t panels, steps;
   float* product;
   int64_t product_stride;
@@ -171,7 +173,7 @@ struct DotKernels {
   void (*finish)(const FinishArgs&) noexcept;
   // These two are null where bf16 products are no faster than fp32 ones: plain products take those.
   void (*multiply)(const MultiplyDotsArgs&) noexcept;
-  void (*multiply_pieces)(const MultiplyPiecesArgs&) noexcept;
+  void (*multiply_panels)(const MultiplyPanelsArgs&) noexcept;
 };
 
 }  // namespace mxdit::cpu

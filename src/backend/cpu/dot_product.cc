@@ -31,10 +31,11 @@ class DotTile {
         const std::optional<FinishedOutput> finished =
             is_last ? finished_output(machine_, rows.part(row), columns, n, scales, output)
                     : std::nullopt;
-        machine_.kernels.dots.multiply_pieces(
+        machine_.kernels.dots.multiply_panels(
             {.left = plan_.left_at(left, rows.first + row, step),
              .next_left = plan_.left_at(left, rows.first + row + kDotRows, step),
              .right = right_,
+             .right_stride = steps * kDotStepBytes,
              .panels = columns.panels(),
              .steps = steps,
              .product = product,
@@ -49,14 +50,12 @@ class DotTile {
 
  private:
   void pack_right(const DotSource& right, const DotRange& columns, int64_t step, int64_t steps) {
-    uint8_t* out = right_;
-    for (int64_t s = step; s < step + steps; s += kPieceSteps) {
-      const int64_t k = s * kStepElements, piece = kPieceSteps * kStepElements;
-      for (int64_t panel = 0; panel < columns.panels(); ++panel, out += kPieceBytes) {
-        const DotRange part = columns.part(panel * kDotRows);
-        right.pack(machine_.kernels.dots, columns.origin + part.first, part.count, k,
-                   std::min(piece, plan_.k - k), Side::right, out);
-      }
+    const int64_t k = step * kStepElements;
+    const int64_t count = std::min(steps * kStepElements, plan_.k - k);
+    for (int64_t panel = 0; panel < columns.panels(); ++panel) {
+      const DotRange part = columns.part(panel * kDotRows);
+      right.pack(machine_.kernels.dots, columns.origin + part.first, part.count, k, count,
+                 Side::right, right_ + panel * steps * kDotStepBytes);
     }
   }
 
@@ -102,7 +101,7 @@ void multiply_dots(const DotMachine& machine, const DotSource& left, const DotSo
                    int64_t m, int64_t n, int64_t k, const OuterScales& scales,
                    const ProductOutput& output) {
   if (m <= 0 || n <= 0) return;
-  const DotPlan plan(m, n, k, kStepElements, machine.threads.size());
+  const DotPlan plan = DotPlan::panels(m, n, k, machine.threads.size());
   const auto left_storage = machine.memory.allocate(static_cast<size_t>(plan.left_bytes()));
   uint8_t* packed = static_cast<uint8_t*>(left_storage->data());
   for (int64_t row = 0; row < m; row += plan.block_rows) {

@@ -1,4 +1,5 @@
 #include "backend/cpu/dot_tiles.h"
+#include <cstdlib>
 
 #include "backend/cpu/rounding.h"
 
@@ -7,6 +8,8 @@ namespace {
 
 constexpr int64_t kMostColumns = 512;  // of a task
 constexpr int64_t kRightBytes = int64_t{768} << 10;  // of a chunk; L2 also holds sums and left pieces
+static const int64_t kPanelBytes = int64_t{atoi(getenv("PB")?getenv("PB"):"1024")} << 10;
+static const int64_t kMostSteps = atoi(getenv("MS")?getenv("MS"):"80");
 constexpr int64_t kLeftBytes = int64_t{64} << 20;
 constexpr int64_t kMostSplits = 16;
 // Measured costs of a task beside its products: packing the right operand takes as long as 150 rows
@@ -15,21 +18,33 @@ constexpr int64_t kPackingRows = 150, kReadingColumns = 90;
 
 }  // namespace
 
-DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads,
-                 int64_t column_unit)
+DotPlan::DotPlan(int64_t m, int64_t columns, int64_t step_elements)
     : k(columns), steps(blocks(columns, step_elements)) {
   const int64_t most_rows = std::max(kDotRows, kLeftBytes / panel_bytes() * kDotRows);
   block_rows = round_up(blocks(m, blocks(m, most_rows)), kDotRows);
-  choose_tasks(n, threads, column_unit);
+}
+
+DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int threads, int64_t column_unit)
+    : DotPlan(m, columns, kDotStep) {
+  choose_tasks(n, threads, column_unit, kMostColumns);
   const int64_t most_steps = kRightBytes / (tile_columns * kDotStep) / kPieceSteps * kPieceSteps;
   chunk_steps = round_up(blocks(steps, blocks(steps, std::max(kPieceSteps, most_steps))), kPieceSteps);
   chunk_steps = std::min(chunk_steps, steps);
 }
 
-void DotPlan::choose_tasks(int64_t n, int threads, int64_t column_unit) {
+// The chunk comes first: the longer it is, the more seldom sums leave their registers.
+DotPlan DotPlan::panels(int64_t m, int64_t n, int64_t columns, int threads) {
+  DotPlan plan(m, columns, kDotStep / 2);
+  plan.chunk_steps = blocks(plan.steps, blocks(plan.steps, kMostSteps));
+  const int64_t most_columns = kPanelBytes / (plan.chunk_steps * kDotStep) / kDotRows * kDotRows;
+  plan.choose_tasks(n, threads, kDotRows, std::min(kMostColumns, most_columns));
+  return plan;
+}
+
+void DotPlan::choose_tasks(int64_t n, int threads, int64_t column_unit, int64_t most_columns) {
   int64_t least = INT64_MAX;
-  for (int64_t tiles = blocks(n, kMostColumns); tiles <= kMostSplits * blocks(n, kMostColumns);
-       ++tiles) {
+  const int64_t least_tiles = blocks(n, most_columns);
+  for (int64_t tiles = least_tiles; tiles <= kMostSplits * least_tiles; ++tiles) {
     const int64_t width = round_up(blocks(n, tiles), column_unit);
     for (int64_t splits = 1; splits <= kMostSplits; ++splits) {
       const int64_t height = round_up(blocks(block_rows, splits), kDotRows);

@@ -26,12 +26,10 @@ struct DotPlan {
   int64_t tile_columns;  // of one task
   int64_t chunk_steps;   // of k, packed of the right operand at a time
 
-  // step_elements: elements of k in one step.
-  // Tiles begin at multiples of column_unit.
-  DotPlan(int64_t m, int64_t n, int64_t columns, int64_t step_elements, int threads,
-          int64_t column_unit = kDotRows);
-  // Rows and columns of a task by an estimate of the time that the busiest thread takes.
-  void choose_tasks(int64_t n, int threads, int64_t column_unit);
+  // For int8 in pieces. Tiles begin at multiples of column_unit.
+  DotPlan(int64_t m, int64_t n, int64_t columns, int threads, int64_t column_unit = kDotRows);
+  // For bf16 in panels.
+  static DotPlan panels(int64_t m, int64_t n, int64_t columns, int threads);
 
   int64_t panel_bytes() const { return steps * kDotStepBytes; }
   int64_t left_bytes() const { return (block_rows + kDotRows - 1) / kDotRows * panel_bytes(); }
@@ -51,6 +49,11 @@ struct DotPlan {
   const uint8_t* left_at(const uint8_t* left, int64_t row, int64_t step) const {
     return left + row / kDotRows * panel_bytes() + step * kDotStepBytes;
   }
+
+ private:
+  DotPlan(int64_t m, int64_t columns, int64_t step_elements);
+  // Rows and columns of a task by an estimate of the time that the busiest thread takes.
+  void choose_tasks(int64_t n, int threads, int64_t column_unit, int64_t most_columns);
 };
 
 // Writes the [rows, columns] product of one panel of rows.

@@ -253,7 +253,7 @@ struct FillingLeft {
   FillingLeft(const DotMachine& machine, const QuantizedRows& matrix, int64_t m, int64_t k,
               uint8_t folded) {
     if (m <= 0 || k <= 0 || k % kDotStep != 0) return;
-    const DotPlan plan(m, 1, k, kDotStep, machine.threads.size());
+    const DotPlan plan(m, 1, k, machine.threads.size());
     if (plan.block_rows < m) return;
     left = std::make_shared<FoldedLeft>(machine, matrix, true, plan);
     is_folded.assign(static_cast<size_t>(m), folded);
@@ -293,7 +293,7 @@ bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
                                  m,
                                  n,
                                  true,
-                                 DotPlan(m, n, k, kDotStep, machine.threads.size(), kFoldColumns)};
+                                 DotPlan(m, n, k, machine.threads.size(), kFoldColumns)};
   const ProductOutput function = {.bias = nullptr, .function = output.function};
   if (!factors.multiply(output.bias, {}, function, &sink, packed)) return false;
   out_packed = filling.filled();
@@ -311,7 +311,7 @@ bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
                                  m,
                                  n,
                                  scale_each_group,
-                                 DotPlan(m, n, k, kDotStep, machine.threads.size())};
+                                 DotPlan(m, n, k, machine.threads.size())};
   if (!scale_each_group) return factors.multiply(nullptr, scales, output, nullptr, packed);
   ProductOutput at_end = output;
   at_end.bias = nullptr;

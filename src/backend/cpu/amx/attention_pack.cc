@@ -4,13 +4,9 @@
 #include <cstring>
 
 #include "backend/cpu/amx/attention.h"
+#include "backend/cpu/amx/tiles.h"
 
 namespace mxdit::cpu::amx {
-namespace {
-
-constexpr int64_t kTileBytes = kDotStepBytes / 2;
-
-}  // namespace
 
 void pack_values(const PackValuesArgs& args) noexcept {
   // What the loops below leave out.

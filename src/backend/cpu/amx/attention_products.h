@@ -7,7 +7,6 @@
 namespace mxdit::cpu::amx {
 namespace {
 
-constexpr int64_t kTileBytes = kDotStepBytes / 2;
 constexpr int kRows = 32;
 
 // left right^T of packed steps, onto `start` unless that is null; the sums stay in tiles 0 to 3,

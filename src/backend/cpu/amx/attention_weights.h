@@ -6,10 +6,9 @@
 #include <cfloat>
 #include <cstdint>
 
+#include "backend/cpu/amx/tiles.h"
 #include "backend/cpu/attention_kernels.h"
 #include "backend/cpu/dot_kernels.h"
-
-#define MXDIT_INLINE inline __attribute__((always_inline))
 
 namespace mxdit::cpu::amx {
 namespace {

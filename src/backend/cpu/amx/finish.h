@@ -36,6 +36,9 @@ inline __attribute__((always_inline)) void finish_row(const FinishedOutput& outp
                       (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
+// What becomes of the sums of a panel or block.
+enum class Fate { none, keep, finish, finish_gelu };
+
 // The sums of one panel, to be finished row by row.
 struct FinishRows {
   const FinishedOutput* output;

@@ -6,17 +6,15 @@
 
 #include "backend/cpu/amx/attention.h"
 #include "backend/cpu/amx/finish.h"
+#include "backend/cpu/amx/panel_products.h"
 #include "backend/cpu/amx/tiles.h"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
-
-#define MXDIT_INLINE inline __attribute__((always_inline))
 
 namespace mxdit::cpu {
 namespace amx {
 namespace {
 
-constexpr int64_t kTileBytes = kDotStepBytes / 2;
 constexpr int kRows = kDotRows;
 
 MXDIT_INLINE void add_scaled(__m512 sum, __m512 scale, const float* start, float* out) {
@@ -103,80 +101,7 @@ MXDIT_INLINE void prefetch_part(const uint8_t* next, int64_t part, int64_t parts
     _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
 }
 
-// The steps of a piece from the second on, and rows of the panel before in between.
-template <Function function>
-__attribute__((noinline)) void multiply_and_finish(const LeftSteps& left, const uint8_t* right,
-                                                   int64_t steps, const FinishRows& before) {
-  const FinishRows own = before;  // which no store can change: its parts stay in registers
-  int row = 0;
-#define MXDIT_TAKE_ROWS(count) \
-  for (int u = 0; u < (count) && row < kRows; ++u) own.take<function>(row++)
-  for (int64_t s = 1; s < steps; ++s) {
-    const uint8_t* a = left.first + s * kDotStepBytes;
-    const uint8_t* b = right + s * kDotStepBytes;
-    _tile_loadd(4, a, kDotStep);
-    _tile_loadd(6, b, kDotStep);
-    if (s > 1) MXDIT_TAKE_ROWS(1);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + kTileBytes, kDotStep);
-    if (s > 1) MXDIT_TAKE_ROWS(2);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a + kTileBytes, kDotStep);
-    if (s > 1) MXDIT_TAKE_ROWS(1);
-    _tile_dpbf16ps(2, 5, 6);
-    if (s > 1) MXDIT_TAKE_ROWS(2);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  MXDIT_TAKE_ROWS(kRows);  // where there are few steps
-#undef MXDIT_TAKE_ROWS
-}
-
-// Sums that are to be finished leave the tiles for `finished`, 4 KiB that stay in L1.
-void multiply_pieces(const MultiplyPiecesArgs& args) noexcept {
-  alignas(4096) float finished[kDotBlock];
-  configure_tiles();
-  float* before = nullptr;  // where the sums of the panel before belong
-  FinishRows rows;
-  for (int64_t step = 0; step < args.steps; step += kPieceSteps) {
-    const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
-    const LeftSteps left = {args.left + step * kDotStepBytes, kDotStep, nullptr};
-    const bool is_last = step + kPieceSteps >= args.steps;
-    const bool finishes = is_last && args.output != nullptr;
-    const uint8_t* next = is_last ? args.next_left : left.first + kPieceBytes;
-    const uint8_t* right = args.right + step / kPieceSteps * args.panels * kPieceBytes;
-    for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
-      prefetch_part(next, panel, args.panels);
-      float* product = args.product + panel * args.product_stride;
-      if (args.panels == 1 && before != nullptr) {  // its own sums are still in the tiles
-        multiply_steps(left, right, 0, steps);
-      } else {
-        if (step > 0 || args.accumulate)
-          first_step<true>(left, right, product, before);
-        else
-          first_step<false>(left, right, product, before);
-        if (before != finished)
-          multiply_steps(left, right, 1, steps);
-        else if (args.output->function == Function::none)
-          multiply_and_finish<Function::none>(left, right, steps, rows);
-        else
-          multiply_and_finish<Function::gelu_tanh>(left, right, steps, rows);
-      }
-      before = finishes ? finished : product;
-      if (finishes) rows = FinishRows(*args.output, finished, panel * kDotRows);
-    }
-  }
-  store_tiles(before);
-  release_tiles();
-  if (before != finished) return;
-  const bool is_plain = args.output->function == Function::none;
-  for (int row = 0; row < kRows; ++row)
-    is_plain ? rows.take<Function::none>(row) : rows.take<Function::gelu_tanh>(row);
-}
-
 // ---- folded int8 ----
-
-// What becomes of a panel's sums.
-enum class Fate { none, add, finish, finish_gelu };
 
 // The sums of the panel before, scaled, on top of what they start from.
 struct Rescale {
@@ -199,7 +124,7 @@ struct Rescale {
   template <Fate fate>
   MXDIT_INLINE void take(int row) const {
     const __m512 low = half(row, 0), high = half(row, 1);
-    if constexpr (fate == Fate::add) {
+    if constexpr (fate == Fate::keep) {
       _mm512_storeu_ps(product + row * kDotRows, low);
       _mm512_storeu_ps(product + row * kDotRows + 16, high);
     } else if constexpr (fate == Fate::finish) {
@@ -300,7 +225,7 @@ MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t group, i
 }
 
 MXDIT_INLINE Fate fate_of(const MultiplyFoldedArgs& args, bool is_last) {
-  if (!is_last || args.output == nullptr) return Fate::add;
+  if (!is_last || args.output == nullptr) return Fate::keep;
   return args.output->function == Function::none ? Fate::finish : Fate::finish_gelu;
 }
 
@@ -317,8 +242,8 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
     const int64_t steps = rest < kPieceSteps ? rest : kPieceSteps;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
       prefetch_part(next, panel, args.panels);
-      if (fate == Fate::add)
-        multiply_some_panel<Fate::add>(left, right, steps, sums, before);
+      if (fate == Fate::keep)
+        multiply_some_panel<Fate::keep>(left, right, steps, sums, before);
       else if (fate == Fate::none)
         multiply_some_panel<Fate::none>(left, right, steps, sums, before);
       else if (fate == Fate::finish)
@@ -331,7 +256,7 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
   }
   store_tiles(reinterpret_cast<float*>(sums));
   release_tiles();
-  if (fate == Fate::add) return take_all<Fate::add>(before);
+  if (fate == Fate::keep) return take_all<Fate::keep>(before);
   if (fate == Fate::finish) return take_all<Fate::finish>(before);
   take_all<Fate::finish_gelu>(before);
 }
@@ -370,7 +295,7 @@ const KernelTable* amx_table() noexcept {
                .multiply_levels = amx::multiply_levels,
                .finish = amx::finish,
                .multiply = amx::multiply,
-               .multiply_pieces = amx::multiply_pieces},
+               .multiply_panels = amx::multiply_panels},
       .attention = {amx::pack_values, amx::attend, amx::attend_workspace, amx::survey_rows,
                   amx::pack_int8},
   };

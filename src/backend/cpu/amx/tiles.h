@@ -8,8 +8,12 @@
 
 #include "backend/cpu/dot_kernels.h"
 
+#define MXDIT_INLINE inline __attribute__((always_inline))
+
 namespace mxdit::cpu::amx {
 namespace {
+
+constexpr int64_t kTileBytes = kDotStepBytes / 2;
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};

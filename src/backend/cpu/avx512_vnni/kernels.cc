@@ -151,7 +151,7 @@ const KernelTable* avx512_vnni_table() noexcept {
                .multiply_levels = avx512_vnni::multiply_levels,
                .finish = nullptr,
                .multiply = nullptr,
-               .multiply_pieces = nullptr},
+               .multiply_panels = nullptr},
   };
   return &table;
 }
