@@ -41,6 +41,14 @@ struct LinearUse {
   bool bias = false;  // linear() will be given one
 };
 
+// The input [rows, columns] of products with plain weights.
+struct LinearInput {
+  int64_t rows = 0, columns = 0;
+  Tensor x;  // undefined where there is only the packed one
+  // Left by a product for the next ones, as q, k and v have it.
+  mutable std::shared_ptr<PackedOperand> packed = nullptr;
+};
+
 // Which kernel a product takes, and why not a faster one: for `mxdit inspect`.
 struct KernelChoice {
   std::string kernel;
@@ -128,6 +136,19 @@ class Backend {
   // device whose products know no activation rounds the product to out's dtype before it.
   virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                       Activation act, Tensor& out) = 0;
+  // The same for an input that several products share.
+  virtual void shared_linear(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+                             Activation act, Tensor& out) {
+    linear(x.x, weight, bias, act, out);
+  }
+  // What that gives in x's dtype, as the input of a product with `next`, packed without the tensor in
+  // between. False, and nothing done, where that cannot be had.
+  virtual bool linear_packed(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+                             Activation act, const PreparedWeight& next, LinearInput& out) {
+    static_cast<void>(x), static_cast<void>(weight), static_cast<void>(bias);
+    static_cast<void>(act), static_cast<void>(next), static_cast<void>(out);
+    return false;
+  }
   virtual KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
                                      LinearUse use) const = 0;
 

@@ -25,6 +25,11 @@ bool multiplies_as_bf16(const KernelTable& kernels, DType weight) {
          (weight == DType::bf16 || weight == DType::f8_e4m3 || weight == DType::f8_e5m2);
 }
 
+// Nothing of an input that is packed already is read.
+DotRows dots_of(const LinearInput& x) {
+  return {x.x.defined() ? x.x.data() : nullptr, Element::bf16, x.columns};
+}
+
 }  // namespace
 
 std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight, LinearUse) {
@@ -36,19 +41,43 @@ std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight,
 
 void CpuBackend::linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                         Activation act, Tensor& out) {
+  const LinearInput input = {.rows = weight.out_features() == 0 ? 0 : out.elements() / weight.out_features(),
+                             .columns = weight.in_features(),
+                             .x = x};
+  shared_linear(input, weight, bias, act, out);
+}
+
+void CpuBackend::shared_linear(const LinearInput& x, const PreparedWeight& weight,
+                               const Tensor* bias, Activation act, Tensor& out) {
   const Tensor& w = static_cast<const CpuLinearWeight&>(weight).tensor();
-  const int64_t n = w.dim(0), k = w.dim(1), m = n == 0 ? 0 : out.elements() / n;
+  const int64_t n = w.dim(0), k = w.dim(1);
   const ProductOutput output = {.bias = bias == nullptr ? nullptr : bias->as<float>(),
                                 .function = function_of(act),
                                 .out = out.mutable_data(),
                                 .type = element_of(out.dtype())};
-  if (k > 0 && x.dtype() == DType::bf16 && multiplies_as_bf16(kernels_, w.dtype())) {
-    const DotRows left(x.data(), Element::bf16, k), right(w.data(), element_of(w.dtype()), k);
-    return multiply_dots({kernels_, threads_, *memory_}, left, right, m, n, k, {}, output);
-  }
-  const MatrixRows left(x.data(), element_of(x.dtype()), k);
+  if (k > 0 && (x.packed != nullptr || x.x.dtype() == DType::bf16) &&
+      multiplies_as_bf16(kernels_, w.dtype()))
+    return multiply_shared_dots({kernels_, threads_, *memory_}, dots_of(x),
+                                DotRows(w.data(), element_of(w.dtype()), k), x.rows, n, k, output,
+                                x.packed);
+  const MatrixRows left(x.x.data(), element_of(x.x.dtype()), k);
   const MatrixRows right(w.data(), element_of(w.dtype()), k);
-  multiply_tiles(kernels_.matrix, threads_, *memory_, left, right, m, n, k, output);
+  multiply_tiles(kernels_.matrix, threads_, *memory_, left, right, x.rows, n, k, output);
+}
+
+bool CpuBackend::linear_packed(const LinearInput& x, const PreparedWeight& weight,
+                               const Tensor* bias, Activation act, const PreparedWeight& next,
+                               LinearInput& out) {
+  const Tensor& w = static_cast<const CpuLinearWeight&>(weight).tensor();
+  const DType after = static_cast<const CpuLinearWeight&>(next).tensor().dtype();
+  if (w.dim(1) == 0 || !multiplies_as_bf16(kernels_, w.dtype()) ||
+      !multiplies_as_bf16(kernels_, after))
+    return false;
+  const ProductOutput output = {.bias = bias == nullptr ? nullptr : bias->as<float>(),
+                                .function = function_of(act)};
+  return multiply_dots_for_dots({kernels_, threads_, *memory_}, dots_of(x),
+                                DotRows(w.data(), element_of(w.dtype()), w.dim(1)), x.rows,
+                                w.dim(0), w.dim(1), output, x.packed, out.packed);
 }
 
 KernelChoice CpuBackend::linear_kernel(DType weight, int64_t, int64_t, LinearUse) const {

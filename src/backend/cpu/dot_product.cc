@@ -9,6 +9,52 @@ namespace {
 
 constexpr int64_t kStepElements = kDotStep / 2;  // bf16
 
+// A left operand [rows, k], for as many products as want it.
+class PackedDots : public PackedOperand {
+ public:
+  PackedDots(const DotMachine& machine, int64_t rows, int64_t k)
+      : kernels_(machine.kernels),
+        rows_(rows),
+        k_(k),
+        storage_(machine.memory.allocate(static_cast<size_t>(panels() * panel_bytes()))) {}
+
+  bool serves(const DotMachine& machine, int64_t rows, int64_t k) const {
+    return &machine.kernels == &kernels_ && rows == rows_ && k == k_;
+  }
+  uint8_t* panel(int64_t row) const {
+    return static_cast<uint8_t*>(storage_->data()) + row / kDotRows * panel_bytes();
+  }
+  // Rows `first` ... of `source` become those from 0 on.
+  void pack(const DotMachine& machine, const DotSource& source, int64_t first, int64_t count) {
+    const DotRange range = {first, 0, count};
+    machine.threads.parallel_for(range.panels(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const DotRange part = range.part(i * kDotRows);
+        source.pack(machine.kernels.dots, first + part.first, part.count, 0, k_, Side::left,
+                    panel(part.first));
+      }
+    });
+  }
+  // What a product that writes the rows leaves out.
+  void clear_rest() {
+    const int64_t rest = rows_ % kDotRows;
+    if (rest == 0) return;
+    for (int64_t step = 0; step < panel_bytes() / kDotStepBytes; ++step)
+      std::fill_n(panel(rows_) + step * kDotStepBytes + rest * kDotStep,
+                  (kDotRows - rest) * kDotStep, uint8_t{0});
+  }
+
+ private:
+  int64_t panels() const { return (rows_ + kDotRows - 1) / kDotRows; }
+  int64_t panel_bytes() const {
+    return (k_ + kStepElements - 1) / kStepElements * kDotStepBytes;
+  }
+
+  const KernelTable& kernels_;
+  const int64_t rows_, k_;
+  std::shared_ptr<Storage> storage_;
+};
+
 class DotTile {
  public:
   DotTile(const DotMachine& machine, const DotPlan& plan)
@@ -97,27 +143,76 @@ void DotCodes::pack(const DotKernels& kernels, int64_t first, int64_t count, int
                  .out = out});
 }
 
+namespace {
+
+// A product: its right operand and what becomes of it.
+struct DotFactors {
+  const DotMachine& machine;
+  const DotSource& right;
+  int64_t m, n, k;
+  const OuterScales& scales;
+  const ProductOutput& output;
+  const DotPlan plan = DotPlan::panels(m, n, k, machine.threads.size());
+
+  // Rows of the whole product; `left` is their first panel.
+  void multiply(const uint8_t* left, const DotRange& block) const {
+    for_each_tile(machine.threads, plan, block, n, [&] { return DotTile(machine, plan); },
+                  [&](DotTile& tile, const DotRange& rows, const DotRange& columns) {
+                    tile.run(left, right, rows, columns, scales, output, n);
+                  });
+  }
+  void multiply(const DotSource& left) const {
+    PackedDots packed(machine, std::min(plan.block_rows, m), k);
+    for (int64_t row = 0; row < m; row += plan.block_rows) {
+      const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
+      packed.pack(machine, left, row, block.count);
+      multiply(packed.panel(0), block);
+    }
+  }
+  void multiply(const PackedDots& left) const {
+    for (int64_t row = 0; row < m; row += plan.block_rows)
+      multiply(left.panel(row), {row, 0, std::min(plan.block_rows, m - row)});
+  }
+  // Takes what there is, and leaves what fits.
+  void multiply(const DotSource& left, std::shared_ptr<PackedOperand>& packed) const {
+    auto dots = std::dynamic_pointer_cast<PackedDots>(packed);
+    if (dots != nullptr && dots->serves(machine, m, k)) return multiply(*dots);
+    if (plan.block_rows < m) return multiply(left);
+    dots = std::make_shared<PackedDots>(machine, m, k);
+    dots->pack(machine, left, 0, m);
+    packed = dots;
+    multiply(*dots);
+  }
+};
+
+}  // namespace
+
 void multiply_dots(const DotMachine& machine, const DotSource& left, const DotSource& right,
                    int64_t m, int64_t n, int64_t k, const OuterScales& scales,
                    const ProductOutput& output) {
-  if (m <= 0 || n <= 0) return;
-  const DotPlan plan = DotPlan::panels(m, n, k, machine.threads.size());
-  const auto left_storage = machine.memory.allocate(static_cast<size_t>(plan.left_bytes()));
-  uint8_t* packed = static_cast<uint8_t*>(left_storage->data());
-  for (int64_t row = 0; row < m; row += plan.block_rows) {
-    const DotRange block = {row, 0, std::min(plan.block_rows, m - row)};
-    machine.threads.parallel_for(block.panels(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t panel = begin; panel < end; ++panel) {
-        const DotRange part = block.part(panel * kDotRows);
-        left.pack(machine.kernels.dots, row + part.first, part.count, 0, k, Side::left,
-                  packed + panel * plan.panel_bytes());
-      }
-    });
-    for_each_tile(machine.threads, plan, block, n, [&] { return DotTile(machine, plan); },
-                  [&](DotTile& tile, const DotRange& rows, const DotRange& columns) {
-                    tile.run(packed, right, rows, columns, scales, output, n);
-                  });
-  }
+  if (m > 0 && n > 0) DotFactors{machine, right, m, n, k, scales, output}.multiply(left);
+}
+
+void multiply_shared_dots(const DotMachine& machine, const DotSource& left, const DotSource& right,
+                          int64_t m, int64_t n, int64_t k, const ProductOutput& output,
+                          std::shared_ptr<PackedOperand>& packed) {
+  if (m > 0 && n > 0) DotFactors{machine, right, m, n, k, {}, output}.multiply(left, packed);
+}
+
+bool multiply_dots_for_dots(const DotMachine& machine, const DotSource& left,
+                            const DotSource& right, int64_t m, int64_t n, int64_t k,
+                            const ProductOutput& output, std::shared_ptr<PackedOperand>& packed,
+                            std::shared_ptr<PackedOperand>& out_packed) {
+  ProductOutput to_dots = output;
+  to_dots.type = Element::bf16;
+  to_dots.is_packed = true;
+  if (m <= 0 || n <= 0 || !finishes(machine, n, {}, to_dots)) return false;
+  const auto out = std::make_shared<PackedDots>(machine, m, n);
+  to_dots.out = out->panel(0);
+  out->clear_rest();
+  DotFactors{machine, right, m, n, k, {}, to_dots}.multiply(left, packed);
+  out_packed = out;
+  return true;
 }
 
 }  // namespace mxdit::cpu

@@ -61,6 +61,19 @@ void multiply_dots(const DotMachine& machine, const DotSource& left, const DotSo
                    int64_t m, int64_t n, int64_t k, const OuterScales& scales,
                    const ProductOutput& output);
 
+// Without scales, for a left operand that several products share: `packed` is null, or what an earlier
+// one put there, and then nothing of `left` is read.
+void multiply_shared_dots(const DotMachine& machine, const DotSource& left, const DotSource& right,
+                          int64_t m, int64_t n, int64_t k, const ProductOutput& output,
+                          std::shared_ptr<PackedOperand>& packed);
+
+// The same, whose result in bf16 goes to `out_packed` and nowhere else; `output` has neither place nor
+// type. False, and nothing done, where there is no kernel for it.
+bool multiply_dots_for_dots(const DotMachine& machine, const DotSource& left,
+                            const DotSource& right, int64_t m, int64_t n, int64_t k,
+                            const ProductOutput& output, std::shared_ptr<PackedOperand>& packed,
+                            std::shared_ptr<PackedOperand>& out_packed);
+
 // The folded product of quantized matrices, as multiply_groups has it; false, and nothing done, when
 // a group cannot be folded. `scale_each_group`: matrices have their fp32 scales per group, and sums
 // start at the bias. `packed` is null, or what an earlier product with this left operand put there.

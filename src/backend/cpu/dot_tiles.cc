@@ -77,21 +77,29 @@ void store_block(const DotMachine& machine, const float* product, const DotRange
        .column_scale = scales.right == nullptr ? nullptr : scales.right + column});
 }
 
-// Whether they can depends neither on rows nor on tiles, so neither does what they give.
+bool finishes(const DotMachine& machine, int64_t n, const OuterScales& scales,
+              const ProductOutput& output) {
+  const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
+  return machine.kernels.dots.finish != nullptr && known && output.type == Element::bf16 &&
+         scales.left == nullptr && scales.right == nullptr && n % kDotRows == 0;
+}
+
 std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
                                               const DotRange& columns, int64_t n,
                                               const OuterScales& scales,
                                               const ProductOutput& output) {
-  const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
-  if (machine.kernels.dots.finish == nullptr || !known || output.type != Element::bf16 ||
-      scales.left != nullptr || scales.right != nullptr || n % kDotRows != 0)
-    return std::nullopt;
+  if (!finishes(machine, n, scales, output)) return std::nullopt;
   const int64_t row = rows.origin + rows.first, column = columns.origin + columns.first;
-  return FinishedOutput{.bias = output.bias == nullptr ? nullptr : output.bias + column,
-                        .function = output.function,
-                        .out = static_cast<uint16_t*>(output.out) + row * n + column,
-                        .stride = n,
-                        .rows = rows.count};
+  FinishedOutput finished = {.bias = output.bias == nullptr ? nullptr : output.bias + column,
+                             .function = output.function,
+                             .out = static_cast<uint16_t*>(output.out) + row * n,
+                             .stride = n,
+                             .panel_stride = kDotRows,
+                             .rows = rows.count};
+  // Rows begin at multiples of 32: a panel of them is as long as they are.
+  if (output.is_packed) finished.stride = kDotRows, finished.panel_stride = kDotBlock;
+  finished.out += column / kDotRows * finished.panel_stride;
+  return finished;
 }
 
 }  // namespace mxdit::cpu

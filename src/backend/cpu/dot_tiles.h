@@ -61,7 +61,10 @@ void store_block(const DotMachine& machine, const float* product, const DotRange
                  const DotRange& columns, int64_t n, const OuterScales& scales,
                  const ProductOutput& output);
 
-// Where the kernels can put the same themselves; none where they cannot.
+// Whether the kernels can put a product there themselves: of all its rows and tiles, or none.
+bool finishes(const DotMachine& machine, int64_t n, const OuterScales& scales,
+              const ProductOutput& output);
+// Where they put a part of it; none where they cannot.
 std::optional<FinishedOutput> finished_output(const DotMachine& machine, const DotRange& rows,
                                               const DotRange& columns, int64_t n,
                                               const OuterScales& scales,

@@ -84,7 +84,12 @@ class FoldedTile {
         const DotRange part = rows.part(row);
         std::optional<FinishedOutput> finished;
         if (is_last && sink != nullptr)
-          finished = {nullptr, output.function, finished_, columns.count, part.count};
+          finished = {.bias = nullptr,
+                      .function = output.function,
+                      .out = finished_,
+                      .stride = columns.count,
+                      .panel_stride = kDotRows,
+                      .rows = part.count};
         else if (is_last && output.bias == nullptr)
           finished = finished_output(machine_, part, columns, n, scales, output);
         multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,

@@ -41,6 +41,7 @@ struct ProductOutput {
   Function function = Function::none;
   void* out = nullptr;
   Element type = Element::f32;
+  bool is_packed = false;  // in bf16, as the left operand of a product on dots; else row-major
 };
 
 // fp32 scales of a quantized product: [m, count] and [n, count]; null: ones.

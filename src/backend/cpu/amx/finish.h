@@ -26,13 +26,13 @@ inline __attribute__((always_inline)) __m512 gelu_tanh(__m512 x) {
   return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(power, _mm512_set1_ps(1.0f))));
 }
 
-// Row r of 32 columns, from `column` of the output on.
+// Row r of the panel of columns that begins at `column` of the output.
 template <Function function>
 inline __attribute__((always_inline)) void finish_row(const FinishedOutput& output, int64_t r,
                                                       int64_t column, __m512 low, __m512 high) {
   if (r >= output.rows) return;
   if constexpr (function == Function::gelu_tanh) low = gelu_tanh(low), high = gelu_tanh(high);
-  _mm512_storeu_si512(output.out + r * output.stride + column,
+  _mm512_storeu_si512(output.out + r * output.stride + column / kDotRows * output.panel_stride,
                       (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 

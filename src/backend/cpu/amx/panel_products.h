@@ -79,7 +79,7 @@ struct BlockSums {
       product[t] = tile_of(args.product, args.product_stride, tile);
       start[t] = args.accumulate ? product[t] : kZeros;
       if (output == nullptr) continue;
-      out[t] = output->out + column;
+      out[t] = output->out + (tile >> 1) * output->panel_stride + (tile & 1) * kTileRows;
       bias[t] = output->bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(output->bias + column);
     }
   }

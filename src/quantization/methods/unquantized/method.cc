@@ -8,10 +8,11 @@ namespace mxdit::unquantized {
 
 namespace {
 
-// Encoding is sharing: the product reads the activation as it is.
+// Encoding is sharing: products read the activation as it is, or as one of them packed it.
 struct PlainActivation final : EncodedActivation {
-  explicit PlainActivation(Tensor tensor) : x(std::move(tensor)) {}
-  Tensor x;
+  PlainActivation(LinearInput rows, DType type) : input(std::move(rows)), dtype(type) {}
+  LinearInput input;
+  DType dtype;
 };
 
 class PlainLinear final : public PreparedLinear {
@@ -24,18 +25,36 @@ class PlainLinear final : public PreparedLinear {
   std::string encoding_key() const override { return "plain"; }
 
   std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
-    return std::make_unique<PlainActivation>(x);
+    return std::make_unique<PlainActivation>(
+        LinearInput{.rows = x.dim(0), .columns = x.dim(1), .x = x}, x.dtype());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
+    const PlainActivation& plain = checked(x);
+    return ops::linear(backend_, plain.input, *weight_, bias, act, plain.dtype);
+  }
+
+  std::unique_ptr<EncodedActivation> apply_for(const PreparedLinear& next,
+                                               const EncodedActivation& x, const Tensor* bias,
+                                               Activation act) const override {
+    const auto* layer = dynamic_cast<const PlainLinear*>(&next);
+    if (layer == nullptr) return next.encode(apply(x, bias, act));
+    const PlainActivation& plain = checked(x);
+    return std::make_unique<PlainActivation>(
+        ops::linear_packed(backend_, plain.input, *weight_, bias, act, plain.dtype,
+                           *layer->weight_),
+        plain.dtype);
+  }
+
+ private:
+  static const PlainActivation& checked(const EncodedActivation& x) {
     const auto* plain = dynamic_cast<const PlainActivation*>(&x);
     MXDIT_CHECK(plain != nullptr,
                 "[quantization] unquantized apply: expected a plain activation, "
                 "got one that another method encoded");
-    return ops::linear(backend_, plain->x, *weight_, bias, act);
+    return *plain;
   }
 
- private:
   Backend& backend_;
   std::shared_ptr<PreparedWeight> weight_;
 };
