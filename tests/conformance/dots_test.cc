@@ -115,28 +115,30 @@ TEST_P(DotsTest, FoldsOrdinaryAndUnevenGroupsAndNoOthers) {
 
 // Long rows are packed in several chunks, each right operand in several tiles of columns.
 TEST_P(DotsTest, LongRowsAreOneSum) {
-  const int64_t m = 40, n = 300, k = 6004;
-  const Tensor bias = random_tensor(DType::f32, {n}, 3);
-  const Tensor x = random_tensor(DType::bf16, {m, k}, 1), w = random_tensor(DType::bf16, {n, k}, 2);
-  const QuantizedMatrix qx = reference::quantize(x, kMxfp4Dual, QuantizeOptions{});
-  const QuantizedMatrix qw = reference::quantize(w, kMxfp4Dual, QuantizeOptions{});
-  expect_equal(multiply(qx, qw, &bias), reference::matmul(qx, qw, &bias, DType::f32), "dual");
-  Tensor out = backend_->empty(DType::bf16, {m, n});
-  backend_->linear(x, *backend_->prepare_linear(w, {}), &bias, Activation::none, out);
-  for (int64_t i = 0; i < m * n; ++i) {
-    double sum = bias.as<float>()[i % n], magnitude = std::abs(sum);
-    for (int64_t c = 0; c < k; ++c) {
-      const double product =
-          static_cast<double>(to_float(bf16{x.as<uint16_t>()[i / n * k + c]})) *
-          static_cast<double>(to_float(bf16{w.as<uint16_t>()[i % n * k + c]}));
-      sum += product;
-      magnitude += std::abs(product);
+  const int64_t m = 40, k = 6004;
+  for (const int64_t n : {300, 320}) {
+    const Tensor bias = random_tensor(DType::f32, {n}, 3);
+    const Tensor x = random_tensor(DType::bf16, {m, k}, 1), w = random_tensor(DType::bf16, {n, k}, 2);
+    const QuantizedMatrix qx = reference::quantize(x, kMxfp4Dual, QuantizeOptions{});
+    const QuantizedMatrix qw = reference::quantize(w, kMxfp4Dual, QuantizeOptions{});
+    expect_equal(multiply(qx, qw, &bias), reference::matmul(qx, qw, &bias, DType::f32), "dual");
+    Tensor out = backend_->empty(DType::bf16, {m, n});
+    backend_->linear(x, *backend_->prepare_linear(w, {}), &bias, Activation::none, out);
+    for (int64_t i = 0; i < m * n; ++i) {
+      double sum = bias.as<float>()[i % n], magnitude = std::abs(sum);
+      for (int64_t c = 0; c < k; ++c) {
+        const double product =
+            static_cast<double>(to_float(bf16{x.as<uint16_t>()[i / n * k + c]})) *
+            static_cast<double>(to_float(bf16{w.as<uint16_t>()[i % n * k + c]}));
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      // k + 1 roundings of fp32 and one to bf16.
+      const double bound = magnitude * static_cast<double>(k + 1) * 0x1p-24 * 1.01;
+      ASSERT_NEAR(static_cast<double>(to_float(bf16{out.as<uint16_t>()[i]})), sum,
+                  bound + (std::abs(sum) + bound) * 0x1p-8)
+          << i;
     }
-    // k + 1 roundings of fp32 and one to bf16.
-    const double bound = magnitude * static_cast<double>(k + 1) * 0x1p-24 * 1.01;
-    ASSERT_NEAR(static_cast<double>(to_float(bf16{out.as<uint16_t>()[i]})), sum,
-                bound + (std::abs(sum) + bound) * 0x1p-8)
-        << i;
   }
 }
 

@@ -92,13 +92,14 @@ struct FoldArgs {
 };
 
 // Where sums become an output, function(sum + bias) rounded once: bf16, whole panels of columns,
-// the first `rows` of 32 rows.
+// `rows` rows, which are the first 32 where a kernel takes one panel.
 struct FinishedOutput {
   const float* bias;  // of the first column; null: none
   Function function;  // none or gelu_tanh
   uint16_t* out;
   int64_t stride;        // elements from row to row
   int64_t panel_stride;  // from one panel of columns to the next
+  int64_t row_panel_stride;  // from 32 rows to the next 32
   int64_t rows;
 };
 
@@ -117,15 +118,17 @@ struct MultiplyDotsArgs {
   bool accumulate;
 };
 
-// The same for a packed left panel.
+// The same for packed panels of rows, one after the other.
 struct MultiplyPanelsArgs {
   const uint8_t* left;
-  const uint8_t* next_left;  // what will be read after this call; any address
+  int64_t left_stride;  // bytes from panel to panel
+  int64_t left_panels;
   const uint8_t* right;
-  int64_t right_stride;  // bytes from panel to panel
+  int64_t right_stride;
   int64_t panels, steps;
   float* product;
-  int64_t product_stride;
+  int64_t product_stride;       // floats from one right panel to the next
+  int64_t product_left_stride;  // and from one left panel to the next
   bool accumulate;
   const FinishedOutput* output;  // where the last sums go, instead; null: nowhere
 };

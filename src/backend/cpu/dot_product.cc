@@ -71,30 +71,45 @@ class DotTile {
     for (int64_t step = 0; step < plan_.steps; step += plan_.chunk_steps) {
       const int64_t steps = std::min(plan_.chunk_steps, plan_.steps - step);
       pack_right(right, columns, step, steps);
-      for (int64_t row = 0; row < rows.count; row += kDotRows) {
-        float* product = plan_.product_of(product_, row);
-        const bool is_last = step + steps == plan_.steps;
-        const std::optional<FinishedOutput> finished =
-            is_last ? finished_output(machine_, rows.part(row), columns, n, scales, output)
-                    : std::nullopt;
-        machine_.kernels.dots.multiply_panels(
-            {.left = plan_.left_at(left, rows.first + row, step),
-             .next_left = plan_.left_at(left, rows.first + row + kDotRows, step),
-             .right = right_,
-             .right_stride = steps * kDotStepBytes,
-             .panels = columns.panels(),
-             .steps = steps,
-             .product = product,
-             .product_stride = kDotBlock,
-             .accumulate = step > 0,
-             .output = finished ? &*finished : nullptr});
-        if (is_last && !finished)
-          store_block(machine_, product, rows.part(row), columns, n, scales, output);
+      const bool is_last = step + steps == plan_.steps;
+      const bool is_finished = is_last && finishes(machine_, n, scales, output);
+      // Without chunks, sums that are stored from here lie in one buffer for all rows.
+      const int64_t height = is_finished || plan_.has_chunks() ? rows.count : kDotRows;
+      for (int64_t row = 0; row < rows.count; row += height) {
+        const DotRange part = {rows.origin, rows.first + row, std::min(height, rows.count - row)};
+        const auto finished =
+            is_last ? finished_output(machine_, part, columns, n, scales, output) : std::nullopt;
+        multiply(left, part, columns, step, steps, finished ? &*finished : nullptr);
+        if (is_last && !finished) store(part, columns, n, scales, output);
       }
     }
   }
 
  private:
+  void multiply(const uint8_t* left, const DotRange& rows, const DotRange& columns, int64_t step,
+                int64_t steps, const FinishedOutput* finished) const {
+    machine_.kernels.dots.multiply_panels(
+        {.left = plan_.left_at(left, rows.first, step),
+         .left_stride = plan_.panel_bytes(),
+         .left_panels = rows.panels(),
+         .right = right_,
+         .right_stride = steps * kDotStepBytes,
+         .panels = columns.panels(),
+         .steps = steps,
+         .product = product_,
+         .product_stride = kDotBlock,
+         .product_left_stride = plan_.tile_columns * kDotRows,
+         .accumulate = step > 0,
+         .output = finished});
+  }
+
+  void store(const DotRange& rows, const DotRange& columns, int64_t n, const OuterScales& scales,
+             const ProductOutput& output) const {
+    for (int64_t row = 0; row < rows.count; row += kDotRows)
+      store_block(machine_, plan_.product_of(product_, row), rows.part(row), columns, n, scales,
+                  output);
+  }
+
   void pack_right(const DotSource& right, const DotRange& columns, int64_t step, int64_t steps) {
     const int64_t k = step * kStepElements;
     const int64_t count = std::min(steps * kStepElements, plan_.k - k);

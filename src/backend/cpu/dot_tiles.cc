@@ -10,6 +10,7 @@ constexpr int64_t kMostColumns = 512;  // of a task
 constexpr int64_t kRightBytes = int64_t{768} << 10;  // of a chunk; L2 also holds sums and left pieces
 static const int64_t kPanelBytes = int64_t{atoi(getenv("PB")?getenv("PB"):"1024")} << 10;
 static const int64_t kMostSteps = atoi(getenv("MS")?getenv("MS"):"80");
+constexpr int64_t kBlockColumns = 96;  // what the blocks of the kernels come out even with
 constexpr int64_t kLeftBytes = int64_t{64} << 20;
 constexpr int64_t kMostSplits = 16;
 // Measured costs of a task beside its products: packing the right operand takes as long as 150 rows
@@ -36,8 +37,8 @@ DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int threads, int64_t col
 DotPlan DotPlan::panels(int64_t m, int64_t n, int64_t columns, int threads) {
   DotPlan plan(m, columns, kDotStep / 2);
   plan.chunk_steps = blocks(plan.steps, blocks(plan.steps, kMostSteps));
-  const int64_t most_columns = kPanelBytes / (plan.chunk_steps * kDotStep) / kDotRows * kDotRows;
-  plan.choose_tasks(n, threads, kDotRows, std::min(kMostColumns, most_columns));
+  const int64_t most_columns = kPanelBytes / (plan.chunk_steps * kDotStep) / kBlockColumns * kBlockColumns;
+  plan.choose_tasks(n, threads, n < kBlockColumns ? kDotRows : kBlockColumns, std::max(kBlockColumns, std::min(kMostColumns, most_columns)));
   return plan;
 }
 
@@ -95,6 +96,7 @@ std::optional<FinishedOutput> finished_output(const DotMachine& machine, const D
                              .out = static_cast<uint16_t*>(output.out) + row * n,
                              .stride = n,
                              .panel_stride = kDotRows,
+                             .row_panel_stride = n * kDotRows,
                              .rows = rows.count};
   // Rows begin at multiples of 32: a panel of them is as long as they are.
   if (output.is_packed) finished.stride = kDotRows, finished.panel_stride = kDotBlock;

@@ -89,6 +89,7 @@ class FoldedTile {
                       .out = finished_,
                       .stride = columns.count,
                       .panel_stride = kDotRows,
+                      .row_panel_stride = 0,
                       .rows = part.count};
         else if (is_last && output.bias == nullptr)
           finished = finished_output(machine_, part, columns, n, scales, output);

@@ -33,30 +33,37 @@ struct alignas(4096) SumsRoom {
   }
 };
 
-struct ColumnBlock {
-  int64_t first = 0;  // tile of 16 columns
-  int width = 0;      // in tiles; 0: there is none
+struct Block {
+  int64_t row = 0;   // panel of 32
+  int64_t tile = 0;  // of 16 columns, the first
+  int width = 0;     // in tiles
 };
 
-// The blocks of a product from left to right: threes, then up to two twos.
-class ColumnBlocks {
+// The blocks of a product, row by row: threes, then up to two twos.
+class Blocks {
  public:
-  explicit ColumnBlocks(int64_t panels)
+  explicit Blocks(int64_t panels)
       : tiles_(panels * 2), threes_end_(tiles_ - (kBlockTiles - tiles_ % kBlockTiles) % kBlockTiles * 2) {}
 
-  int64_t count() const { return threes_end_ / kBlockTiles + (tiles_ - threes_end_) / 2; }
-  ColumnBlock after(const ColumnBlock& block) const {
-    const int64_t first = block.first + block.width;
-    if (first >= tiles_) return {first, 0};
-    return {first, first < threes_end_ ? kBlockTiles : 2};
+  int64_t count_in_row() const { return threes_end_ / kBlockTiles + (tiles_ - threes_end_) / 2; }
+  Block first() const { return at(0, 0); }
+  Block after(const Block& block) const {
+    const int64_t tile = block.tile + block.width;
+    return tile < tiles_ ? at(block.row, tile) : at(block.row + 1, 0);
   }
 
  private:
+  Block at(int64_t row, int64_t tile) const {
+    return {row, tile, tile < threes_end_ ? kBlockTiles : 2};
+  }
+
   const int64_t tiles_, threes_end_;
 };
 
-inline float* tile_of(float* product, int64_t stride, int64_t tile) {
-  return product + (tile >> 1) * stride + (tile & 1) * kTileRows;
+inline float* sums_of(const MultiplyPanelsArgs& args, const Block& block, int64_t t) {
+  const int64_t tile = block.tile + t;
+  return args.product + block.row * args.product_left_stride + (tile >> 1) * args.product_stride +
+         (tile & 1) * kTileRows;
 }
 
 // The sums of a block, to be taken row by row.
@@ -67,20 +74,25 @@ struct BlockSums {
   const float* start[kBlockTiles];  // what they are added to
   int64_t start_stride;             // floats from row to row
   const FinishedOutput* output;     // null: they stay in the product
+  int64_t rows;
   uint16_t* out[kBlockTiles];
   __m512 bias[kBlockTiles];
 
-  BlockSums(const MultiplyPanelsArgs& args, const ColumnBlock& block, SumsRoom* sums)
+  BlockSums(const MultiplyPanelsArgs& args, const Block& block, SumsRoom* sums)
       : room(sums), width(block.width), output(args.output) {
     alignas(64) static constexpr float kZeros[kTileRows] = {};
     start_stride = args.accumulate ? kDotRows : 0;
+    const int64_t row = block.row * kDotRows;
+    if (output != nullptr) rows = output->rows - row;
     for (int t = 0; t < width; ++t) {
-      const int64_t tile = block.first + t, column = tile * kTileRows;
-      product[t] = tile_of(args.product, args.product_stride, tile);
+      product[t] = sums_of(args, block, t);
       start[t] = args.accumulate ? product[t] : kZeros;
       if (output == nullptr) continue;
-      out[t] = output->out + (tile >> 1) * output->panel_stride + (tile & 1) * kTileRows;
-      bias[t] = output->bias == nullptr ? _mm512_setzero_ps() : _mm512_loadu_ps(output->bias + column);
+      const int64_t tile = block.tile + t;
+      out[t] = output->out + block.row * output->row_panel_stride + (tile >> 1) * output->panel_stride +
+               (tile & 1) * kTileRows;
+      bias[t] = output->bias == nullptr ? _mm512_setzero_ps()
+                                        : _mm512_loadu_ps(output->bias + tile * kTileRows);
     }
   }
   Fate fate() const {
@@ -95,7 +107,7 @@ struct BlockSums {
     if constexpr (fate == Fate::keep) {
       _mm512_storeu_ps(product[t] + row * kDotRows, x);
     } else {
-      if (row >= output->rows) return;
+      if (row >= rows) return;
       x = _mm512_add_ps(x, bias[t]);
       if constexpr (fate == Fate::finish_gelu) x = gelu_tanh(x);
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out[t] + row * output->stride),
@@ -106,19 +118,17 @@ struct BlockSums {
 
 // What is read next, asked for at each step: it comes from L3.
 struct Ahead {
-  const uint8_t* left;
-  int64_t lines;  // of it, at each step
-  float* product;  // what the sums of a call are added to; null: nothing
-  int64_t product_stride;
-  int64_t tile;  // of the next block
+  const uint8_t* left;  // of the next rows
+  int64_t lines;        // of it, at each step
+  bool accumulate;
+  const float* start[kBlockTiles];  // of the next block
 
   MXDIT_INLINE void step(int64_t s) {
     for (int64_t i = 0; i < lines; ++i, left += 64)
       _mm_prefetch(reinterpret_cast<const char*>(left), _MM_HINT_T1);
-    if (product == nullptr || s >= kDotRows) return;
-    for (int64_t t = tile; t < tile + kBlockTiles; ++t)
-      _mm_prefetch(reinterpret_cast<const char*>(tile_of(product, product_stride, t) + s * kDotRows),
-                   _MM_HINT_T1);
+    if (!accumulate || s >= kDotRows) return;
+    for (const float* tile : start)
+      _mm_prefetch(reinterpret_cast<const char*>(tile + s * kDotRows), _MM_HINT_T1);
   }
 };
 
@@ -126,9 +136,10 @@ struct Ahead {
 struct BlockFactors {
   const uint8_t *left, *right[kBlockTiles];
 
-  BlockFactors(const MultiplyPanelsArgs& args, const ColumnBlock& block) : left(args.left) {
+  BlockFactors(const MultiplyPanelsArgs& args, const Block& block)
+      : left(args.left + block.row * args.left_stride) {
     for (int t = 0; t < kBlockTiles; ++t) {
-      const int64_t tile = block.first + (t < block.width ? t : 0);
+      const int64_t tile = block.tile + (t < block.width ? t : 0);
       right[t] = args.right + (tile >> 1) * args.right_stride + (tile & 1) * kTileBytes;
     }
   }
@@ -235,25 +246,26 @@ void take_all(const BlockSums& sums) {
 void multiply_panels(const MultiplyPanelsArgs& args) noexcept {
   SumsRoom room;
   configure_tiles();
-  const ColumnBlocks blocks(args.panels);
-  const int64_t lines = args.steps * kDotStepBytes / 64, visits = args.steps * blocks.count();
-  Ahead ahead = {.left = args.next_left,
+  const Blocks blocks(args.panels);
+  const int64_t lines = args.steps * kDotStepBytes / 64, visits = args.steps * blocks.count_in_row();
+  Ahead ahead = {.left = nullptr,
                  .lines = (lines + visits - 1) / visits,
-                 .product = args.accumulate ? args.product : nullptr,
-                 .product_stride = args.product_stride,
-                 .tile = 0};
+                 .accumulate = args.accumulate,
+                 .start = {}};
   BlockSums before(args, {}, &room);
   Fate fate = Fate::none;  // of the block before
-  for (ColumnBlock block = blocks.after({}); block.width > 0; block = blocks.after(block)) {
+  for (Block block = blocks.first(); block.row < args.left_panels;) {
+    const Block next = blocks.after(block);
+    if (block.tile == 0) ahead.left = args.left + (block.row + 1) * args.left_stride;
+    for (int t = 0; t < kBlockTiles; ++t) ahead.start[t] = sums_of(args, next, t);
     const BlockFactors of(args, block);
-    const BlockSums sums(args, block, &room);
-    ahead.tile = block.first + block.width;  // behind the last one: of the next rows
     if (block.width == 3)
       multiply_block<3>(of, args.steps, before, fate, ahead);
     else
       multiply_block<2>(of, args.steps, before, fate, ahead);
-    before = sums;
-    fate = sums.fate();
+    before = BlockSums(args, block, &room);
+    fate = before.fate();
+    block = next;
   }
   leave_tiles(room);
   release_tiles();
