@@ -26,11 +26,23 @@ class ExactBackend final : public CpuBackend {
   std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) override;
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override;
+  void shared_linear(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+                     Activation act, Tensor& out) override {
+    linear(x.x, weight, bias, act, out);
+  }
+  bool linear_packed(const LinearInput&, const PreparedWeight&, const Tensor*, Activation,
+                     const PreparedWeight&, LinearInput&) override {
+    return false;
+  }
   KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
                              LinearUse use) const override;
   std::shared_ptr<PreparedWeight> prepare_quantized(const QuantizedMatrix& weight) override;
   void quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                         Activation act, Tensor& out) override;
+  bool quantized_linear_encoded(const QuantizedMatrix&, const PreparedWeight&, const Tensor*,
+                                Activation, const QuantizeOptions&, QuantizedMatrix&) override {
+    return false;
+  }
   KernelChoice quantized_kernel(const QuantFormat& x, const QuantFormat& weight,
                                 int64_t out_features, int64_t in_features) const override;
   void attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionParams& params,
