@@ -94,13 +94,6 @@ void multiply(const MultiplyDotsArgs& args) noexcept {
   release_tiles();
 }
 
-// Asks for a part of what the next piece or call reads: it comes from L3.
-MXDIT_INLINE void prefetch_part(const uint8_t* next, int64_t part, int64_t parts) {
-  const int64_t begin = part * kPieceBytes / parts, end = (part + 1) * kPieceBytes / parts;
-  for (int64_t at = begin; at < end; at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(next + at), _MM_HINT_T1);
-}
-
 // ---- folded int8 ----
 
 // The sums of the panel before, scaled, on top of what they start from.
@@ -143,7 +136,8 @@ struct Rescale {
 // tiles hold at first are those of the panel before.
 template <Fate fate>
 MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int64_t steps, int32_t* sums,
-                                 const Rescale& before) {
+                                 const Rescale& before, Prefetch& ahead) {
+  ahead.some();
   _tile_loadd(4, a, kDotStep);
   _tile_loadd(6, b, kDotStep);
   _tile_loadd(7, b + kTileBytes, kDotStep);
@@ -170,6 +164,7 @@ MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int64_t ste
     if (s > 1) MXDIT_TAKE_ROWS(1);
     _tile_dpbssd(0, 4, 6);
     _tile_loadd(7, b + kTileBytes, kDotStep);
+    ahead.some();
     if (s > 1) MXDIT_TAKE_ROWS(2);
     _tile_dpbssd(1, 4, 7);
     _tile_loadd(5, a + kTileBytes, kDotStep);
@@ -186,10 +181,14 @@ MXDIT_INLINE void multiply_panel(const uint8_t* a, const uint8_t* b, int64_t ste
 template <Fate fate>
 __attribute__((noinline)) void multiply_some_panel(const uint8_t* a, const uint8_t* b,
                                                    int64_t steps, int32_t* sums,
-                                                   const Rescale& before) {
+                                                   const Rescale& before, Prefetch& ahead) {
   const Rescale own = before;  // which no store can change: its parts stay in registers
-  if (steps == kPieceSteps) return multiply_panel<fate>(a, b, kPieceSteps, sums, own);
-  multiply_panel<fate>(a, b, steps, sums, own);
+  Prefetch next = ahead;
+  if (steps == kPieceSteps)
+    multiply_panel<fate>(a, b, kPieceSteps, sums, own, next);
+  else
+    multiply_panel<fate>(a, b, steps, sums, own, next);
+  ahead = next;
 }
 
 template <Fate fate>
@@ -233,23 +232,23 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
   alignas(4096) int32_t sums[kDotBlock];
   configure_tiles();
   const int64_t groups = (args.steps + kPieceSteps - 1) / kPieceSteps;
+  const int64_t visits = args.panels * kPieceSteps, lines = (kPieceBytes / 64 + visits - 1) / visits;
   const uint8_t *left = args.left, *right = args.right;
   Rescale before = {};
   Fate fate = Fate::none;  // of the panel before
   for (int64_t group = 0; group < groups; ++group, left += kPieceBytes) {
-    const uint8_t* next = group + 1 < groups ? left + kPieceBytes : args.next_left;
+    Prefetch ahead = {group + 1 < groups ? left + kPieceBytes : args.next_left, lines};
     const int64_t rest = args.steps - group * kPieceSteps;
     const int64_t steps = rest < kPieceSteps ? rest : kPieceSteps;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
-      prefetch_part(next, panel, args.panels);
       if (fate == Fate::keep)
-        multiply_some_panel<Fate::keep>(left, right, steps, sums, before);
+        multiply_some_panel<Fate::keep>(left, right, steps, sums, before, ahead);
       else if (fate == Fate::none)
-        multiply_some_panel<Fate::none>(left, right, steps, sums, before);
+        multiply_some_panel<Fate::none>(left, right, steps, sums, before, ahead);
       else if (fate == Fate::finish)
-        multiply_some_panel<Fate::finish>(left, right, steps, sums, before);
+        multiply_some_panel<Fate::finish>(left, right, steps, sums, before, ahead);
       else
-        multiply_some_panel<Fate::finish_gelu>(left, right, steps, sums, before);
+        multiply_some_panel<Fate::finish_gelu>(left, right, steps, sums, before, ahead);
       before = rescale_of(args, group, panel, sums);
       fate = fate_of(args, group + 1 == groups);
     }

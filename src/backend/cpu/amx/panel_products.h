@@ -118,14 +118,12 @@ struct BlockSums {
 
 // What is read next, asked for at each step: it comes from L3.
 struct Ahead {
-  const uint8_t* left;  // of the next rows
-  int64_t lines;        // of it, at each step
+  Prefetch left;  // of the next rows
   bool accumulate;
   const float* start[kBlockTiles];  // of the next block
 
   MXDIT_INLINE void step(int64_t s) {
-    for (int64_t i = 0; i < lines; ++i, left += 64)
-      _mm_prefetch(reinterpret_cast<const char*>(left), _MM_HINT_T1);
+    left.some();
     if (!accumulate || s >= kDotRows) return;
     for (const float* tile : start)
       _mm_prefetch(reinterpret_cast<const char*>(tile + s * kDotRows), _MM_HINT_T1);
@@ -248,15 +246,12 @@ void multiply_panels(const MultiplyPanelsArgs& args) noexcept {
   configure_tiles();
   const Blocks blocks(args.panels);
   const int64_t lines = args.steps * kDotStepBytes / 64, visits = args.steps * blocks.count_in_row();
-  Ahead ahead = {.left = nullptr,
-                 .lines = (lines + visits - 1) / visits,
-                 .accumulate = args.accumulate,
-                 .start = {}};
+  Ahead ahead = {{nullptr, (lines + visits - 1) / visits}, args.accumulate, {}};
   BlockSums before(args, {}, &room);
   Fate fate = Fate::none;  // of the block before
   for (Block block = blocks.first(); block.row < args.left_panels;) {
     const Block next = blocks.after(block);
-    if (block.tile == 0) ahead.left = args.left + (block.row + 1) * args.left_stride;
+    if (block.tile == 0) ahead.left.next = args.left + (block.row + 1) * args.left_stride;
     for (int t = 0; t < kBlockTiles; ++t) ahead.start[t] = sums_of(args, next, t);
     const BlockFactors of(args, block);
     if (block.width == 3)

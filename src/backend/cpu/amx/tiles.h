@@ -31,6 +31,18 @@ inline void release_tiles() {
   _tile_release();
 }
 
+// What is read next and comes from L3, asked for a few lines at a time: many at once would wait for
+// each other.
+struct Prefetch {
+  const uint8_t* next;
+  int64_t lines;
+
+  MXDIT_INLINE void some() {
+    for (int64_t i = 0; i < lines; ++i, next += 64)
+      _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T1);
+  }
+};
+
 // Tiles 0 to 3 hold the quarters of a product of two panels: where each begins.
 constexpr int64_t quarter(int tile) {
   return (tile >> 1) * 16 * kDotRows + (tile & 1) * 16;
