@@ -10,8 +10,8 @@
 //
 // The softmax needs no running maximum. Weights are bf16, which has fp32's range, so a reference r
 // for each row that is merely near its maximum serves as well: it starts as the maximum over the
-// first 32 keys. Where the sum of a row's weights passes 2^40, the chunk is done again with the
-// row's maximum as its reference, and what was summed before is scaled.
+// first 32 keys. Where a weight passes 2^32, the chunk is done again with the row's maximum as its
+// reference, and what was summed before is scaled.
 #include "backend/cpu/amx/attention.h"
 
 #include <cmath>
@@ -24,7 +24,7 @@
 namespace mxdit::cpu::amx {
 namespace {
 
-constexpr float kLargestSum = 0x1p40f;
+constexpr int kLargestExponent = 32;  // of weights
 constexpr float kHugeLogit = 0x1p18f;  // fp32 has 6 bits of fraction left
 
 // Sums of weights, 16 lanes a row.
@@ -35,14 +35,15 @@ struct alignas(64) Sums {
 // What a query panel keeps from chunk to chunk; its sums of products follow all of them.
 struct alignas(64) PanelState {
   float reference[kRows];
-  bool huge;     // a reference is beyond kHugeLogit: every chunk goes through repeat()
-  Sums sums[2];  // before the chunk and with it, in turn, so that a chunk can be done again
+  bool huge;  // a reference is beyond kHugeLogit: every chunk goes through repeat()
+  Sums sums;  // of weights
 };
 
 struct alignas(64) Scratch {
   float scores[2][kDotBlock];                    // of one key step and of the one before
   uint8_t weights[kChunkSteps * kDotStepBytes];  // left panel of a chunk
   float all_scores[kChunkSteps][kDotBlock];      // of a chunk that is done again
+  __m512i largest;                               // words of a chunk's weights
 };
 
 // ---- one task ----
@@ -59,7 +60,6 @@ struct Chunk {
   int64_t key_count;  // 1 .. kChunkKeys
   int64_t panel, first_step;
   PanelState* state;
-  float *sums_before, *sums;
   float* products;  // [steps] blocks
 
   int64_t key_steps() const { return (key_count + kKeyStep - 1) / kKeyStep; }
@@ -88,7 +88,7 @@ class Task {
           run_chunk(chunk_of(panel, c));
     store_tiles(before_);
     release_tiles();
-    for (int64_t panel = 0; panel < args_.panels; ++panel) finish(panel, chunks & 1);
+    for (int64_t panel = 0; panel < args_.panels; ++panel) finish(panel);
   }
 
  private:
@@ -111,8 +111,6 @@ class Task {
             .panel = panel,
             .first_step = c * kChunkSteps,
             .state = states_ + panel,
-            .sums_before = states_[panel].sums[c & 1].lanes,
-            .sums = states_[panel].sums[~c & 1].lanes,
             .products = products_of(panel)};
   }
 
@@ -128,8 +126,6 @@ class Task {
             .scores = scores,
             .weights = scratch_.weights + k * kDotStepBytes,
             .reference = chunk.state->reference,
-            .before = k == 0 ? chunk.sums_before : chunk.sums,
-            .sums = chunk.sums,
             .low = keys_from(k * kKeyStep, chunk.key_count),
             .high = keys_from(k * kKeyStep + 16, chunk.key_count)};
   }
@@ -143,16 +139,18 @@ class Task {
   }
 
   void run_chunk(const Chunk& chunk) {
+    scratch_.largest = _mm512_setzero_si512();
     run_product<kFactors, false, false, Scores::kUsualSteps>(scores_of(chunk, 0), Nothing{});
     before_ = scratch_.scores[0];
     const int64_t last = chunk.key_steps() - 1;
     for (int64_t k = 1; k <= last; ++k) run_scores(chunk, k);
     run_first_values(chunk, last);
-    if (!sums_fit(chunk)) {
+    if (chunk.state->huge || has_large_weights()) {
       repeat(chunk);
       run_product<Factors::bf16, true, false, kChunkSteps>(values_of(chunk, 0), Nothing{});
     }
     before_ = chunk.products;
+    if (args_.steps == 1) sum_weights(chunk, 0, kRows).finish();
     for (int64_t d = 1; d < args_.steps; ++d) run_values(chunk, d);
   }
 
@@ -162,7 +160,8 @@ class Task {
             .any_before = k > 0,
             .end = end,
             .at_once = at_once,
-            .fast_end = fast_end};
+            .fast_end = fast_end,
+            .total = &scratch_.largest};
   }
   __attribute__((noinline)) void run_scores(const Chunk& chunk, int64_t k) {
     run_product<kFactors, false, false, Scores::kUsualSteps>(
@@ -174,8 +173,17 @@ class Task {
                                                         rows_of(chunk, last, kRows, 2, 16));
   }
   __attribute__((noinline)) void run_values(const Chunk& chunk, int64_t d) {
-    run_product<Factors::bf16, true, false, kChunkSteps>(values_of(chunk, d), Nothing{});
+    const int64_t behind = args_.steps - 1;  // the first product comes too early
+    run_product<Factors::bf16, true, false, kChunkSteps>(
+        values_of(chunk, d), sum_weights(chunk, static_cast<int>((d - 1) * kRows / behind),
+                                         static_cast<int>(d * kRows / behind)));
     before_ = chunk.products + d * kDotBlock;
+  }
+  SumRows sum_weights(const Chunk& chunk, int row, int end) const {
+    return {.sums = {scratch_.weights, chunk.key_steps(), chunk.state->sums.lanes},
+            .row = row,
+            .end = end,
+            .every = 2};
   }
 
   // ---- references ----
@@ -199,13 +207,10 @@ class Task {
     state.huge |= value != -FLT_MAX && std::fabs(value) > kHugeLogit;
   }
 
-  static bool sums_fit(const Chunk& chunk) {
-    if (chunk.state->huge) return false;
-    __m512 largest = _mm512_setzero_ps();  // the second operand wins over NaN
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r)
-      largest = _mm512_max_ps(_mm512_load_ps(chunk.sums + r * 16), largest);
-    return _mm512_cmp_ps_mask(largest, _mm512_set1_ps(kLargestSum), _CMP_GT_OQ) == 0;
+  // Words of bf16 that are not negative compare like whole numbers; a NaN may count as large.
+  bool has_large_weights() const {
+    const __m512i most = _mm512_set1_epi16((127 + kLargestExponent) << 7);
+    return _mm512_cmp_epi16_mask(scratch_.largest, most, _MM_CMPINT_NLE) != 0;
   }
 
   // Does the weights of a chunk again; none of its products with values has left the tiles.
@@ -225,21 +230,22 @@ class Task {
     }
     for (int64_t k = 0; k < steps; ++k) {
       const Softmax<Scores> softmax = softmax_of(chunk, k, scratch_.all_scores[k]);
-      for (int r = 0; r < kRows; ++r) softmax.template row<true>(r);
+      for (int r = 0; r < kRows; ++r) softmax.template row<true>(r, scratch_.largest);
     }
     before_ = scratch_.scores[0];
   }
 
-  // Scales what row r has summed to its new reference.
+  // Scales what row r has summed to its new reference, where it needs one: it must not matter that
+  // another row does.
   void raise_reference(const Chunk& chunk, int r, float maximum) const {
     const float old = chunk.state->reference[r];
-    if (!(maximum > old)) return;
+    if (!(maximum - old > kLargestExponent)) return;
     set_reference(*chunk.state, r, maximum);
     const __m512 factor = _mm512_set1_ps(std::exp2(old - maximum));
     const auto scale = [factor](float* lanes) {
       _mm512_store_ps(lanes, _mm512_mul_ps(_mm512_load_ps(lanes), factor));
     };
-    scale(chunk.sums_before + r * 16);
+    scale(chunk.state->sums.lanes + r * 16);
     for (int64_t d = 0; d < args_.steps; ++d) {
       scale(chunk.products + d * kDotBlock + r * kDotRows);
       scale(chunk.products + d * kDotBlock + r * kDotRows + 16);
@@ -248,8 +254,8 @@ class Task {
 
   // ---- results ----
 
-  void finish(int64_t panel, int turn) const {
-    const Sums& sums = states_[panel].sums[turn];
+  void finish(int64_t panel) const {
+    const Sums& sums = states_[panel].sums;
     const int64_t first = panel * kRows;
     for (int r = 0; r < kRows && first + r < args_.query_count; ++r) {
       const float sum = _mm512_reduce_add_ps(_mm512_load_ps(sums.lanes + r * 16));

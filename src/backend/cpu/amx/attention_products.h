@@ -49,27 +49,48 @@ struct Rows {
   const int end;       // kEarlyRows, or all
   const int at_once;   // rows behind a tile product, ...
   const int fast_end;  // ... from here on one
+  __m512i* const total;  // the largest words of all weights so far
+  __m512i largest = _mm512_setzero_si512();
   int row = 0;
 
   MXDIT_INLINE void behind_first(int product) {
     if (!any_before) return;
-    before.row(kEarlyRows + 2 * product);
-    before.row(kEarlyRows + 2 * product + 1);
+    before.row(kEarlyRows + 2 * product, largest);
+    before.row(kEarlyRows + 2 * product + 1, largest);
   }
   MXDIT_INLINE void behind_later() {
     if (row >= end) return;
-    now.row(row++);
-    for (int more = 1; more < at_once && row < fast_end; ++more) now.row(row++);
+    now.row(row++, largest);
+    for (int more = 1; more < at_once && row < fast_end; ++more) now.row(row++, largest);
   }
   MXDIT_INLINE void run_all() {
     if (any_before)
-      for (int r = kEarlyRows; r < kRows; ++r) before.row(r);
+      for (int r = kEarlyRows; r < kRows; ++r) before.row(r, largest);
     any_before = false;
     finish();
   }
   MXDIT_INLINE void finish() {
-    for (; row < end; ++row) now.row(row);
+    for (; row < end; ++row) now.row(row, largest);
+    *total = _mm512_max_epi16(*total, largest);
     __asm__ volatile("" ::: "memory");  // weights are in memory
+  }
+};
+
+// Rows of sums, one behind every `every`-th tile product.
+struct SumRows {
+  const WeightSums sums;
+  int row, end;
+  const int every;
+  int turn = 0;
+
+  MXDIT_INLINE void behind_first(int) {}
+  MXDIT_INLINE void behind_later() {
+    if (++turn % every != 0 || row >= end) return;
+    sums.row(row++);
+  }
+  MXDIT_INLINE void run_all() {}
+  MXDIT_INLINE void finish() {
+    for (; row < end; ++row) sums.row(row);
   }
 };
 

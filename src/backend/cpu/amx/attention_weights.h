@@ -51,8 +51,6 @@ struct Softmax {
   const float* scores;
   uint8_t* weights;  // left panel step
   const float* reference;
-  const float* before;
-  float* sums;
   __mmask16 low, high;  // keys there are
 
   // 2^f on [0, 1] by the minimax cubic, within 2^-13.7 relative, and half an ulp of bf16 more, so
@@ -81,8 +79,9 @@ struct Softmax {
     return _mm512_fmsub_ps(s, scale, origin);
   }
 
+  // Raises `largest`, words of weights, to this row's.
   template <bool huge = false>
-  MXDIT_INLINE void row(int r) const {
+  MXDIT_INLINE void row(int r, __m512i& largest) const {
     const float* s = scores + r * kDotRows;
     const __m512 origin = _mm512_set1_ps(reference[r]), scale = kind.scale_of(r);
     const __m512 t0 = logit<huge>(s, scale, origin), t1 = logit<huge>(s + 16, scale, origin);
@@ -91,10 +90,22 @@ struct Softmax {
     // (w1 & 0xffff0000) | (w0 >> 16), in one instruction
     const __m512i dots = _mm512_mask_shuffle_epi8(w1, 0x3333333333333333u, w0, upper_halves());
     _mm512_store_si512(weights + r * kDotStep, dots);
-    const __m512i ones = _mm512_set1_epi32(0x3f803f80);
-    // The divisor is the sum of the rounded weights: then they add up to 1.
-    const __m512 sum =
-        _mm512_dpbf16_ps(_mm512_load_ps(before + r * 16), (__m512bh)dots, (__m512bh)ones);
+    largest = _mm512_max_epi16(largest, dots);
+  }
+};
+
+// The divisor of a row: the sum of its rounded weights, so that these add up to 1. 16 lanes.
+struct WeightSums {
+  const uint8_t* weights;  // left panel of a chunk
+  int64_t steps;
+  float* sums;
+
+  MXDIT_INLINE void row(int r) const {
+    const __m512bh ones = (__m512bh)_mm512_set1_epi32(0x3f803f80);
+    __m512 sum = _mm512_load_ps(sums + r * 16);
+    for (int64_t k = 0; k < steps; ++k)
+      sum = _mm512_dpbf16_ps(
+          sum, (__m512bh)_mm512_load_si512(weights + k * kDotStepBytes + r * kDotStep), ones);
     _mm512_store_ps(sums + r * 16, sum);
   }
 };
