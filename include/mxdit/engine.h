@@ -166,7 +166,7 @@ struct QuantizationMethod {
   std::string key, summary;
   bool online = false;   // quantizes plain weights at load
   bool offline = false;  // reads weights that were stored quantized
-  std::string where;     // devices it runs on: "cpu"
+  std::string where;     // devices it runs on: "cpu, ascend"
 };
 std::vector<QuantizationMethod> quantization_methods();
 

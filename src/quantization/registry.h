@@ -31,7 +31,7 @@ struct QuantizationKey {
   const char* key;
   const char* summary;  // one line of --quantization's help
   bool online, offline;
-  const char* where;    // back ends it runs on: "cpu"
+  const char* where;    // devices it runs on: "cpu, ascend"
   std::unique_ptr<QuantConfig> (*make)(const ConfigArguments& arguments);
 };
 

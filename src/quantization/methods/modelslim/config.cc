@@ -143,6 +143,6 @@ std::unique_ptr<QuantConfig> make_config(const ConfigArguments& arguments) {
 const QuantizationKey kModelslimKey = {
     "modelslim",
     "what msmodelslim stored, layer by layer: MXFP4 (one or two levels), MXFP8, int8, int4",
-    false, true, "cpu", modelslim::make_config};
+    false, true, "cpu, ascend", modelslim::make_config};
 
 }  // namespace mxdit

@@ -24,6 +24,6 @@ std::unique_ptr<QuantConfig> make(const ConfigArguments& arguments) {
 
 const QuantizationKey kMxfp4Key = {
     "mxfp4", "single-level MXFP4 weights and activations (E8M0 per 32), layers of 256 outputs on",
-    true, false, "cpu", make};
+    true, false, "cpu, ascend", make};
 
 }  // namespace mxdit

@@ -14,6 +14,6 @@ std::unique_ptr<QuantConfig> make(const ConfigArguments& arguments) {
 
 const QuantizationKey kMxfp4NpuKey = {
     "mxfp4_npu", "dual-level MXFP4 weights and activations (fp32 per 512, E8M0 per 32)",
-    true, false, "cpu", make};
+    true, false, "cpu, ascend", make};
 
 }  // namespace mxdit

@@ -13,6 +13,6 @@ std::unique_ptr<QuantConfig> make(const ConfigArguments& arguments) {
 }  // namespace
 
 const QuantizationKey kMxfp8Key = {
-    "mxfp8", "MXFP8 weights and activations (E4M3, E8M0 per 32)", true, false, "cpu", make};
+    "mxfp8", "MXFP8 weights and activations (E4M3, E8M0 per 32)", true, false, "cpu, ascend", make};
 
 }  // namespace mxdit
