@@ -41,11 +41,11 @@ struct LinearUse {
   bool bias = false;  // linear() will be given one
 };
 
-// The input [rows, columns] of products with plain weights.
-struct LinearInput {
+// The left operand [rows, columns] of products with plain weights.
+struct PlainMatrix {
   int64_t rows = 0, columns = 0;
-  Tensor x;  // undefined where there is only the packed one
-  // Left by a product for the next ones, as q, k and v have it.
+  Tensor x;  // undefined where there is only the packed form
+  // As of QuantizedMatrix.
   mutable std::shared_ptr<PackedOperand> packed = nullptr;
 };
 
@@ -136,15 +136,15 @@ class Backend {
   // device whose products know no activation rounds the product to out's dtype before it.
   virtual void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                       Activation act, Tensor& out) = 0;
-  // The same for an input that several products share.
-  virtual void shared_linear(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+  // The same for an operand that several products share, or that is packed.
+  virtual void shared_linear(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                              Activation act, Tensor& out) {
     linear(x.x, weight, bias, act, out);
   }
-  // What that gives in x's dtype, as the input of a product with `next`, packed without the tensor in
+  // What that gives in bf16 as the operand of a product with `next`, packed without the tensor in
   // between. False, and nothing done, where that cannot be had.
-  virtual bool linear_packed(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
-                             Activation act, const PreparedWeight& next, LinearInput& out) {
+  virtual bool linear_packed(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
+                             Activation act, const PreparedWeight& next, PlainMatrix& out) {
     static_cast<void>(x), static_cast<void>(weight), static_cast<void>(bias);
     static_cast<void>(act), static_cast<void>(next), static_cast<void>(out);
     return false;

@@ -22,7 +22,7 @@ Tensor linear(Backend& backend, const Tensor& x, const PreparedWeight& weight, c
 
 namespace {
 
-void check_input(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+void check_input(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                  DType dtype) {
   MXDIT_CHECK(x.columns == weight.in_features(), "[ops] linear: expected input [M, ",
               weight.in_features(), "], got [", x.rows, ", ", x.columns, "]");
@@ -35,7 +35,7 @@ void check_input(const LinearInput& x, const PreparedWeight& weight, const Tenso
 
 }  // namespace
 
-Tensor linear(Backend& backend, const LinearInput& x, const PreparedWeight& weight,
+Tensor linear(Backend& backend, const PlainMatrix& x, const PreparedWeight& weight,
               const Tensor* bias, Activation act, DType dtype) {
   check_input(x, weight, bias, dtype);
   Tensor out = backend.empty(dtype, {x.rows, weight.out_features()});
@@ -43,11 +43,11 @@ Tensor linear(Backend& backend, const LinearInput& x, const PreparedWeight& weig
   return out;
 }
 
-LinearInput linear_packed(Backend& backend, const LinearInput& x, const PreparedWeight& weight,
+PlainMatrix linear_packed(Backend& backend, const PlainMatrix& x, const PreparedWeight& weight,
                           const Tensor* bias, Activation act, DType dtype,
                           const PreparedWeight& next) {
   check_input(x, weight, bias, dtype);
-  LinearInput out = {.rows = x.rows, .columns = weight.out_features(), .x = {}};
+  PlainMatrix out = {.rows = x.rows, .columns = weight.out_features(), .x = {}};
   if (x.rows > 0 && dtype == DType::bf16 &&
       backend.linear_packed(x, weight, bias, act, next, out))
     return out;

@@ -29,10 +29,10 @@ Tensor gather_rows(Backend& backend, const Tensor& table, const Tensor& ids, DTy
 Tensor linear(Backend& backend, const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
               Activation act = Activation::none);
 // The same for an input [M, K] -> [M, N] in `dtype`, the input's.
-Tensor linear(Backend& backend, const LinearInput& x, const PreparedWeight& weight,
+Tensor linear(Backend& backend, const PlainMatrix& x, const PreparedWeight& weight,
               const Tensor* bias, Activation act, DType dtype);
 // The same as the input of a product with `next`, without the tensor where the back end can.
-LinearInput linear_packed(Backend& backend, const LinearInput& x, const PreparedWeight& weight,
+PlainMatrix linear_packed(Backend& backend, const PlainMatrix& x, const PreparedWeight& weight,
                           const Tensor* bias, Activation act, DType dtype,
                           const PreparedWeight& next);
 // x [M, K] in bf16 or f16; the options' smooth scale [K] has x's dtype. Packed formats need even K.

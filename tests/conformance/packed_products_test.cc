@@ -22,7 +22,7 @@ class PackedTest : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<Backend> backend_;
 };
 
-LinearInput input_of(const Tensor& x) {
+PlainMatrix input_of(const Tensor& x) {
   return {.rows = x.dim(0), .columns = x.dim(1), .x = x};
 }
 
@@ -36,7 +36,7 @@ TEST_P(PackedTest, ProductsShareAnInput) {
     for (const int64_t m : {1, 33, 70})
       for (const int64_t k : {31, 64, 515}) {
         const Tensor x = random_tensor(type, {m, k}, 1);
-        const LinearInput shared = input_of(x);
+        const PlainMatrix shared = input_of(x);
         for (const DType stored : {DType::bf16, DType::f8_e4m3, DType::f16, DType::bf16}) {
           const auto w = weight(stored, 96, k, 2);
           const Tensor bias = random_tensor(DType::f32, {96}, 3);
@@ -56,8 +56,8 @@ TEST_P(PackedTest, PackedOutputsAreThoseOfTensors) {
         const auto first = weight(DType::bf16, n, k, 2), second = weight(DType::bf16, 40, n, 4);
         const Tensor bias = random_tensor(DType::f32, {n}, 3);
         for (const Activation act : {Activation::none, Activation::gelu_tanh, Activation::silu}) {
-          const LinearInput input = input_of(x);
-          const LinearInput packed = ops::linear_packed(*backend_, input, *first, &bias, act,
+          const PlainMatrix input = input_of(x);
+          const PlainMatrix packed = ops::linear_packed(*backend_, input, *first, &bias, act,
                                                         DType::bf16, *second);
           const Tensor between = ops::linear(*backend_, x, *first, &bias, act);
           const std::string what = detail::concat(m, " x ", k, " -> ", n);
@@ -73,7 +73,7 @@ TEST_P(PackedTest, PackedOutputsAreThoseOfTensors) {
 TEST_P(PackedTest, WeightsOfOtherTypesTakeTensors) {
   const Tensor x = random_tensor(DType::bf16, {5, 64}, 1);
   const auto first = weight(DType::bf16, 96, 64, 2), second = weight(DType::f16, 7, 96, 3);
-  const LinearInput between = ops::linear_packed(*backend_, input_of(x), *first, nullptr,
+  const PlainMatrix between = ops::linear_packed(*backend_, input_of(x), *first, nullptr,
                                                  Activation::none, DType::bf16, *second);
   ASSERT_TRUE(between.x.defined());
   expect_bytes(ops::linear(*backend_, between, *second, nullptr, Activation::none, DType::bf16),

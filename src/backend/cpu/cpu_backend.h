@@ -33,10 +33,10 @@ class CpuBackend : public Backend {
   std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) override;
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override;
-  void shared_linear(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+  void shared_linear(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                      Activation act, Tensor& out) override;
-  bool linear_packed(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
-                     Activation act, const PreparedWeight& next, LinearInput& out) override;
+  bool linear_packed(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
+                     Activation act, const PreparedWeight& next, PlainMatrix& out) override;
   KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,
                              LinearUse use) const override;
   void quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) override;

@@ -26,7 +26,7 @@ bool multiplies_as_bf16(const KernelTable& kernels, DType weight) {
 }
 
 // Nothing of an input that is packed already is read.
-DotRows dots_of(const LinearInput& x) {
+DotRows dots_of(const PlainMatrix& x) {
   return {x.x.defined() ? x.x.data() : nullptr, Element::bf16, x.columns};
 }
 
@@ -41,13 +41,14 @@ std::shared_ptr<PreparedWeight> CpuBackend::prepare_linear(const Tensor& weight,
 
 void CpuBackend::linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias,
                         Activation act, Tensor& out) {
-  const LinearInput input = {.rows = weight.out_features() == 0 ? 0 : out.elements() / weight.out_features(),
+  const int64_t n = weight.out_features();
+  const PlainMatrix input = {.rows = n == 0 ? 0 : out.elements() / n,
                              .columns = weight.in_features(),
                              .x = x};
   shared_linear(input, weight, bias, act, out);
 }
 
-void CpuBackend::shared_linear(const LinearInput& x, const PreparedWeight& weight,
+void CpuBackend::shared_linear(const PlainMatrix& x, const PreparedWeight& weight,
                                const Tensor* bias, Activation act, Tensor& out) {
   const Tensor& w = static_cast<const CpuLinearWeight&>(weight).tensor();
   const int64_t n = w.dim(0), k = w.dim(1);
@@ -65,9 +66,9 @@ void CpuBackend::shared_linear(const LinearInput& x, const PreparedWeight& weigh
   multiply_tiles(kernels_.matrix, threads_, *memory_, left, right, x.rows, n, k, output);
 }
 
-bool CpuBackend::linear_packed(const LinearInput& x, const PreparedWeight& weight,
+bool CpuBackend::linear_packed(const PlainMatrix& x, const PreparedWeight& weight,
                                const Tensor* bias, Activation act, const PreparedWeight& next,
-                               LinearInput& out) {
+                               PlainMatrix& out) {
   const Tensor& w = static_cast<const CpuLinearWeight&>(weight).tensor();
   const DType after = static_cast<const CpuLinearWeight&>(next).tensor().dtype();
   if (w.dim(1) == 0 || !multiplies_as_bf16(kernels_, w.dtype()) ||

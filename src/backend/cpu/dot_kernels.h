@@ -97,8 +97,8 @@ struct FinishedOutput {
   const float* bias;  // of the first column; null: none
   Function function;  // none or gelu_tanh
   uint16_t* out;
-  int64_t stride;        // elements from row to row
-  int64_t panel_stride;  // from one panel of columns to the next
+  int64_t stride;            // elements from row to row
+  int64_t panel_stride;      // from one panel of columns to the next
   int64_t row_panel_stride;  // from 32 rows to the next 32
   int64_t rows;
 };

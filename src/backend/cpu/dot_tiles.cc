@@ -1,5 +1,4 @@
 #include "backend/cpu/dot_tiles.h"
-#include <cstdlib>
 
 #include "backend/cpu/rounding.h"
 
@@ -7,10 +6,11 @@ namespace mxdit::cpu {
 namespace {
 
 constexpr int64_t kMostColumns = 512;  // of a task
-constexpr int64_t kRightBytes = int64_t{768} << 10;  // of a chunk; L2 also holds sums and left pieces
-static const int64_t kPanelBytes = int64_t{atoi(getenv("PB")?getenv("PB"):"1024")} << 10;
-static const int64_t kMostSteps = atoi(getenv("MS")?getenv("MS"):"80");
-constexpr int64_t kBlockColumns = 96;  // what the blocks of the kernels come out even with
+// Of a chunk of the right operand: L2 also holds left panels, and in the first case sums.
+constexpr int64_t kRightBytes = int64_t{768} << 10;   // in pieces
+constexpr int64_t kPanelBytes = int64_t{1280} << 10;  // in panels
+constexpr int64_t kMostSteps = 80;                    // of a chunk in panels
+constexpr int64_t kBlockColumns = 96;  // multiples leave no narrow blocks to the kernels
 constexpr int64_t kLeftBytes = int64_t{64} << 20;
 constexpr int64_t kMostSplits = 16;
 // Measured costs of a task beside its products: packing the right operand takes as long as 150 rows
@@ -37,8 +37,9 @@ DotPlan::DotPlan(int64_t m, int64_t n, int64_t columns, int threads, int64_t col
 DotPlan DotPlan::panels(int64_t m, int64_t n, int64_t columns, int threads) {
   DotPlan plan(m, columns, kDotStep / 2);
   plan.chunk_steps = blocks(plan.steps, blocks(plan.steps, kMostSteps));
-  const int64_t most_columns = kPanelBytes / (plan.chunk_steps * kDotStep) / kBlockColumns * kBlockColumns;
-  plan.choose_tasks(n, threads, n < kBlockColumns ? kDotRows : kBlockColumns, std::max(kBlockColumns, std::min(kMostColumns, most_columns)));
+  const int64_t blocks_in_l2 = kPanelBytes / (plan.chunk_steps * kDotStep) / kBlockColumns;
+  plan.choose_tasks(n, threads, n < kBlockColumns ? kDotRows : kBlockColumns,
+                    std::clamp(blocks_in_l2 * kBlockColumns, kBlockColumns, kMostColumns));
   return plan;
 }
 

@@ -43,7 +43,7 @@ struct Block {
 class Blocks {
  public:
   explicit Blocks(int64_t panels)
-      : tiles_(panels * 2), threes_end_(tiles_ - (kBlockTiles - tiles_ % kBlockTiles) % kBlockTiles * 2) {}
+      : tiles_(panels * 2), threes_end_(tiles_ - 2 * twos(tiles_)) {}
 
   int64_t count_in_row() const { return threes_end_ / kBlockTiles + (tiles_ - threes_end_) / 2; }
   Block first() const { return at(0, 0); }
@@ -53,6 +53,7 @@ class Blocks {
   }
 
  private:
+  static int64_t twos(int64_t tiles) { return (kBlockTiles - tiles % kBlockTiles) % kBlockTiles; }
   Block at(int64_t row, int64_t tile) const {
     return {row, tile, tile < threes_end_ ? kBlockTiles : 2};
   }

@@ -26,12 +26,12 @@ class ExactBackend final : public CpuBackend {
   std::shared_ptr<PreparedWeight> prepare_linear(const Tensor& weight, LinearUse use) override;
   void linear(const Tensor& x, const PreparedWeight& weight, const Tensor* bias, Activation act,
               Tensor& out) override;
-  void shared_linear(const LinearInput& x, const PreparedWeight& weight, const Tensor* bias,
+  void shared_linear(const PlainMatrix& x, const PreparedWeight& weight, const Tensor* bias,
                      Activation act, Tensor& out) override {
     linear(x.x, weight, bias, act, out);
   }
-  bool linear_packed(const LinearInput&, const PreparedWeight&, const Tensor*, Activation,
-                     const PreparedWeight&, LinearInput&) override {
+  bool linear_packed(const PlainMatrix&, const PreparedWeight&, const Tensor*, Activation,
+                     const PreparedWeight&, PlainMatrix&) override {
     return false;
   }
   KernelChoice linear_kernel(DType weight, int64_t out_features, int64_t in_features,

@@ -10,8 +10,8 @@ namespace {
 
 // Encoding is sharing: products read the activation as it is, or as one of them packed it.
 struct PlainActivation final : EncodedActivation {
-  PlainActivation(LinearInput rows, DType type) : input(std::move(rows)), dtype(type) {}
-  LinearInput input;
+  PlainActivation(PlainMatrix rows, DType type) : input(std::move(rows)), dtype(type) {}
+  PlainMatrix input;
   DType dtype;
 };
 
@@ -26,7 +26,7 @@ class PlainLinear final : public PreparedLinear {
 
   std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
     return std::make_unique<PlainActivation>(
-        LinearInput{.rows = x.dim(0), .columns = x.dim(1), .x = x}, x.dtype());
+        PlainMatrix{.rows = x.dim(0), .columns = x.dim(1), .x = x}, x.dtype());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
