@@ -194,6 +194,10 @@ class Backend {
   // Rotates pairs (x[2i], x[2i+1]) of x [B, S, H, D] by the angle whose cos and sin are f32
   // [S, D/2].
   virtual void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) = 0;
+  // rope() of the heads of rms_norm(x), rounded in between: x [B, S, H * D] -> out [B, S, H, D]. By
+  // default the two run one after the other.
+  virtual void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                             const Tensor& sin, Tensor& out);
   // Nearest 2x in H and W: x [T, H, W, C] -> out [T, 2H + 2b, 2W + 2b, C] with a border of b zeros.
   virtual void upsample2x(const Tensor& x, int border, Tensor& out) = 0;
   // out = sum_i coefficients[i] * inputs[i], fp32 in the order given, one rounding at the end.

@@ -12,6 +12,8 @@ class RmsNorm {
  public:
   RmsNorm(const ModelSource& source, const std::string& scope, int64_t width, float eps);
   Tensor operator()(const Tensor& x) const;
+  // Its heads rotated: x [B, S, width] -> [B, S, width / D, D]; cos, sin f32 [S, D / 2].
+  Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin) const;
 
  private:
   Backend& backend_;

@@ -62,6 +62,10 @@ Tensor activate(Backend& backend, Activation act, const Tensor& x);
 // act(x) * y
 Tensor activate_gated(Backend& backend, Activation act, const Tensor& x, const Tensor& y);
 Tensor rope(Backend& backend, const Tensor& x, const Tensor& cos, const Tensor& sin);
+// rope() of the heads of rms_norm(x), without the tensor in between where the back end can: x
+// [B, S, C] -> [B, S, C / D, D] with D of cos and sin f32 [S, D / 2].
+Tensor rms_norm_rope(Backend& backend, const Tensor& x, const Tensor& gain, float eps,
+                     const Tensor& cos, const Tensor& sin);
 Tensor upsample2x(Backend& backend, const Tensor& x, int border = 0);
 Tensor linear_combination(Backend& backend, std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, DType dtype);

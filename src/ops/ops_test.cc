@@ -190,6 +190,20 @@ TEST_F(OpsTest, RopeTurnsPairs) {
   EXPECT_THAT(values(ops::rope(*backend_, x, make({1, 1}, {0}), make({1, 1}, {1}))),
               ElementsAre(-2, 1));
   expect_refused("rope", [&] { ops::rope(*backend_, x, iota({2, 1}), iota({2, 1})); });
+  const Tensor row = make({1, 1, 2}, {3, 3}), gain = make({2}, {1, 2});
+  const Tensor turned =
+      ops::rms_norm_rope(*backend_, row, gain, 0, make({1, 1}, {0}), make({1, 1}, {1}));
+  EXPECT_EQ(turned.shape(), Shape({1, 1, 1, 2}));
+  EXPECT_THAT(values(turned), ElementsAre(-2, 1));
+  const auto refuse = [&](const Tensor& g, const Tensor& cos, const Tensor& sin) {
+    expect_refused("rms_norm_rope",
+                   [&] { ops::rms_norm_rope(*backend_, row, g, 0, cos, sin); });
+  };
+  refuse(gain, iota({1, 2}), iota({1, 2}));
+  refuse(gain, iota({2, 1}), iota({2, 1}));
+  refuse(gain, iota({1, 1}), iota({1, 2}));
+  refuse(gain, Tensor(), iota({1, 1}));
+  refuse(iota({3}), iota({1, 1}), iota({1, 1}));
 }
 
 TEST_F(OpsTest, UpsampleRepeatsPixels) {

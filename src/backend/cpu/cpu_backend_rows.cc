@@ -129,6 +129,35 @@ void CpuBackend::rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Ten
   run(kernels_.rope, args, rows_of(x), last_axis(x));
 }
 
+void CpuBackend::rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                               const Tensor& sin, Tensor& out) {
+  const Element type = element_of(x.dtype());
+  const int64_t columns = last_axis(x), positions = x.dim(1), half = cos.dim(1);
+  const int64_t row_bytes = columns * static_cast<int64_t>(element_size(x.dtype()));
+  const auto* in = static_cast<const char*>(x.data());
+  auto* rotated = static_cast<char*>(out.mutable_data());
+  for_each_row(x, [&](int64_t row, void* normed) {
+    kernels_.rms_norm({.x = in + row * row_bytes,
+                       .out = normed,
+                       .type = type,
+                       .columns = columns,
+                       .eps = eps,
+                       .gain = floats(&gain),
+                       .function = Function::none},
+                      0, 1);
+    const int64_t angles = row % positions * half, heads = out.dim(2);
+    kernels_.rope({.x = normed,
+                   .cos = floats(&cos) + angles,
+                   .sin = floats(&sin) + angles,
+                   .out = rotated + row * row_bytes,
+                   .type = type,
+                   .positions = 1,
+                   .heads = heads,
+                   .head_dim = out.dim(3)},
+                  0, heads);
+  });
+}
+
 void CpuBackend::linear_combination(std::span<const float> coefficients,
                                     std::span<const Tensor* const> inputs, Tensor& out) {
   std::vector<const void*> data;

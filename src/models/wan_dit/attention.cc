@@ -29,9 +29,9 @@ SelfAttention::SelfAttention(const ModelSource& source, const std::string& scope
 Tensor SelfAttention::operator()(const Tensor& x, const Tensor& cos, const Tensor& sin) const {
   const Shape heads = {x.dim(0), x.dim(1), heads_, head_size_};
   std::vector<Tensor> qkv = qkv_(x);
-  const Tensor q = ops::rope(backend_, norm_q_(qkv[0]).reshape(heads), cos, sin);
+  const Tensor q = norm_q_.rotated(qkv[0], cos, sin);
   qkv[0] = Tensor();  // back to the pool before the large ones that follow
-  const Tensor k = ops::rope(backend_, norm_k_(qkv[1]).reshape(heads), cos, sin);
+  const Tensor k = norm_k_.rotated(qkv[1], cos, sin);
   qkv[1] = Tensor();
   const Tensor result = ops::attention(backend_, q, k, qkv[2].reshape(heads),
                                        {logit_scale(head_size_), nullptr, {}, precision_});

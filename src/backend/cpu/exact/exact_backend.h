@@ -44,6 +44,12 @@ class ExactBackend final : public CpuBackend {
                      Tensor& out) override;
   void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) override;
   void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) override;
+
+  // Operators of several are those several here, not the CPU's kernels.
+  void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                     const Tensor& sin, Tensor& out) override {
+    Backend::rms_norm_rope(x, gain, eps, cos, sin, out);
+  }
 };
 
 }  // namespace mxdit::cpu::exact
