@@ -4,6 +4,7 @@
 #include <string>
 
 #include "layers/model_source.h"
+#include "ops/linear_input.h"
 
 namespace mxdit {
 
@@ -26,6 +27,8 @@ class LayerNorm {
  public:
   LayerNorm(const ModelSource& source, const std::string& scope, int64_t width, float eps);
   Tensor operator()(const Tensor& x) const;
+  // Of a residual stream, as a layer reads it.
+  LinearInput operator()(Residual& stream) const { return {stream, {gain_, bias_, false, eps_}}; }
 
  private:
   Backend& backend_;

@@ -161,6 +161,32 @@ TEST_F(OpsTest, Norms) {
   expect_refused("norm_modulate", [&] { ops::norm_modulate(*backend_, x, gain, gain, 0); });
 }
 
+TEST_F(OpsTest, NormsOfSums) {
+  const Tensor x = make({1, 1, 2}, {1, 3}), y = make({1, 1, 2}, {2, 1});
+  const Tensor row = make({1, 1, 2}, {1, 1}), wide = iota({1, 1, 3});
+  Tensor sum = iota({1, 1, 2});
+  const NormedSum all = {.x = &x, .y = &y, .gate = &row, .sum = &sum,
+                         .gain = &row, .bias = &row, .modulates = true};
+  EXPECT_NEAR(values(ops::norm_sum(*backend_, all))[1], 3, 1e-5f);
+  EXPECT_THAT(values(sum), ElementsAre(3, 4));
+  const auto refuse = [&](const auto& change) {
+    NormedSum wrong = all;
+    change(wrong);
+    expect_refused("norm_sum", [&] { ops::norm_sum(*backend_, wrong); });
+    expect_refused("quantize_normed",
+                   [&] { ops::quantize_normed(*backend_, wrong, kMxfp8, {}); });
+  };
+  refuse([&](NormedSum& s) { s.x = nullptr; });
+  refuse([&](NormedSum& s) { s.y = nullptr; });
+  refuse([&](NormedSum& s) { s.sum = nullptr; });
+  refuse([&](NormedSum& s) { s.y = &wide; });
+  refuse([&](NormedSum& s) { s.gate = &wide; });
+  refuse([&](NormedSum& s) { s.gain = nullptr; });
+  refuse([&](NormedSum& s) { s.modulates = false; });
+  // f32 is not encoded.
+  expect_refused("quantize_normed", [&] { ops::quantize_normed(*backend_, all, kMxfp8, {}); });
+}
+
 TEST_F(OpsTest, Elementwise) {
   const Tensor x = make({1, 2, 2}, {1, 2, 3, 4});
   const Tensor row = make({2}, {10, 20});

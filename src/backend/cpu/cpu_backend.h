@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 
 #include "backend/backend.h"
 #include "backend/cpu/kernel_table.h"
@@ -68,6 +69,9 @@ class CpuBackend : public Backend {
   void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) override;
   void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
                      const Tensor& sin, Tensor& out) override;
+  void norm_sum(const NormedSum& rows, Tensor& out) override;
+  void quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                       QuantizedMatrix& out) override;
   void upsample2x(const Tensor& x, int border, Tensor& out) override;
   void linear_combination(std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, Tensor& out) override;
@@ -88,6 +92,10 @@ class CpuBackend : public Backend {
   // in L1: what one kernel leaves there for the next does not go through memory.
   template <typename Work>
   void for_each_row(const Tensor& x, const Work& work);
+
+  // Encodes into `out` by run_rows(args), which has `args` and where rows may be folded to.
+  void encode(const QuantizeArgs& args, QuantizedMatrix& out,
+              const std::function<void(const QuantizeArgs&)>& run_rows);
 
   void conv3d_tiles(std::span<const Tensor> clips, const PreparedWeight& weight,
                     const Tensor* bias, const Conv3dParams& params, Tensor& out);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/normed_row.h"
 
 namespace mxdit::cpu {
 namespace {
@@ -155,6 +156,15 @@ void CpuBackend::rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, c
                    .heads = heads,
                    .head_dim = out.dim(3)},
                   0, heads);
+  });
+}
+
+void CpuBackend::norm_sum(const NormedSum& rows, Tensor& out) {
+  const NormedRow norm(kernels_, rows);
+  const size_t row_bytes = static_cast<size_t>(last_axis(out)) * element_size(out.dtype());
+  threads_.parallel_for(rows_of(out), grain_of(last_axis(out)), [&](int64_t begin, int64_t end) {
+    auto* normed = static_cast<char*>(out.mutable_data());
+    for (int64_t row = begin; row < end; ++row) norm(row, normed + static_cast<size_t>(row) * row_bytes);
   });
 }
 

@@ -26,8 +26,9 @@ SelfAttention::SelfAttention(const ModelSource& source, const std::string& scope
       norm_k_(source, scope + ".norm_k", config.inner(), config.eps),
       out_(source, scope + ".to_out.0", config.inner(), config.inner(), Bias::required) {}
 
-Tensor SelfAttention::operator()(const Tensor& x, const Tensor& cos, const Tensor& sin) const {
-  const Shape heads = {x.dim(0), x.dim(1), heads_, head_size_};
+Tensor SelfAttention::operator()(const LinearInput& x, const Tensor& cos,
+                                 const Tensor& sin) const {
+  const Shape heads = {x.shape()[0], x.shape()[1], heads_, head_size_};
   std::vector<Tensor> qkv = qkv_(x);
   const Tensor q = norm_q_.rotated(qkv[0], cos, sin);
   qkv[0] = Tensor();  // back to the pool before the large ones that follow
@@ -74,7 +75,7 @@ std::string CrossAttention::keys_encoding() const {
   return kv_.encoding_keys() + (added_ ? " " + added_->kv.encoding_keys() : "");
 }
 
-Tensor CrossAttention::operator()(const Tensor& x, const ContextKeys& keys) const {
+Tensor CrossAttention::operator()(const LinearInput& x, const ContextKeys& keys) const {
   const AttentionParams params{logit_scale(head_size_), nullptr, {}};
   const Tensor q = split_heads(norm_q_(q_(x)));
   Tensor result = ops::attention(backend_, q, keys.k, keys.v, params);

@@ -50,6 +50,11 @@ class ExactBackend final : public CpuBackend {
                      const Tensor& sin, Tensor& out) override {
     Backend::rms_norm_rope(x, gain, eps, cos, sin, out);
   }
+  void norm_sum(const NormedSum& rows, Tensor& out) override { Backend::norm_sum(rows, out); }
+  void quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                       QuantizedMatrix& out) override {
+    Backend::quantize_normed(rows, options, out);
+  }
 };
 
 }  // namespace mxdit::cpu::exact

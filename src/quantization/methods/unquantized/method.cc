@@ -23,8 +23,8 @@ class PlainLinear final : public PreparedLinear {
   int64_t in_features() const noexcept override { return weight_->in_features(); }
   std::string encoding_key() const override { return "plain"; }
 
-  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
-    return std::make_unique<PlainActivation>(x);
+  std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const override {
+    return std::make_unique<PlainActivation>(x.rows());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
