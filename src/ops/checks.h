@@ -1,5 +1,5 @@
-// Argument checks shared by the operators; every message names the operator and both shapes. Outputs
-// of several parts.
+// Argument checks shared by the operators; every message names the operator and both shapes. And
+// outputs of several parts.
 #pragma once
 
 #include <string_view>

@@ -53,7 +53,8 @@ Tensor layer_norm(Backend& backend, const Tensor& x, const Tensor* gain, const T
 Tensor norm_modulate(Backend& backend, const Tensor& x, const Tensor& shift, const Tensor& scale,
                      float eps);
 Tensor rms_norm(Backend& backend, const Tensor& x, const Tensor& gain, float eps);
-// Where there is a sum, the caller has allocated it. The second encodes the norm as [M, C]; x in bf16.
+// The caller allocates the tensor of the sum, where there is one. The second encodes the norm, of x
+// in bf16, as [M, C].
 Tensor norm_sum(Backend& backend, const NormedSum& rows);
 QuantizedMatrix quantize_normed(Backend& backend, const NormedSum& rows, const QuantFormat& format,
                                 const QuantizeOptions& options = {});

@@ -1,8 +1,9 @@
 // The residual stream of a transformer.
 //
-// What a layer adds is summed by the next norm, not at once: the sum, its norm and the encoding of the
-// normed rows for a quantized layer then take one pass over memory, where the back end can. Numbers
-// are those of ops::add, gate_add, layer_norm, norm_modulate and quantize in turn, to the bit.
+// What a layer adds is summed by the next norm, not at once: the sum, its norm and the encoding of
+// the normed rows for a quantized layer then take one pass over memory, where the back end can.
+// Numbers are those of ops::add, gate_add, layer_norm, norm_modulate and quantize in turn, to the
+// bit.
 #pragma once
 
 #include "ops/ops.h"

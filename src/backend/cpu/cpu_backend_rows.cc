@@ -161,10 +161,10 @@ void CpuBackend::rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, c
 
 void CpuBackend::norm_sum(const NormedSum& rows, Tensor& out) {
   const NormedRow norm(kernels_, rows);
-  const size_t row_bytes = static_cast<size_t>(last_axis(out)) * element_size(out.dtype());
+  const int64_t row_bytes = last_axis(out) * static_cast<int64_t>(element_size(out.dtype()));
+  auto* normed = static_cast<char*>(out.mutable_data());
   threads_.parallel_for(rows_of(out), grain_of(last_axis(out)), [&](int64_t begin, int64_t end) {
-    auto* normed = static_cast<char*>(out.mutable_data());
-    for (int64_t row = begin; row < end; ++row) norm(row, normed + static_cast<size_t>(row) * row_bytes);
+    for (int64_t row = begin; row < end; ++row) norm(row, normed + row * row_bytes);
   });
 }
 

@@ -1,5 +1,5 @@
-// A NormedSum row by row: what goes from the sum's kernel to the norm's, and from there to the caller,
-// stays in L1.
+// A NormedSum row by row: what goes from the sum's kernel to the norm's, and from there to the
+// caller, stays in L1.
 #pragma once
 
 #include <algorithm>
