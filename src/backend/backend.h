@@ -71,8 +71,8 @@ struct Conv3dParams {
   int zero_frames = 0;  // frames of zeros in front of those given
 };
 
-// norm(x), norm(x + y) or norm(x + y * gate), as layer_norm or norm_modulate has the norm, and add or
-// gate_add the sum. Sum and norm are each rounded to x's dtype.
+// norm(x), norm(x + y) or norm(x + y * gate), as layer_norm or norm_modulate has the norm, and add
+// or gate_add the sum. Sum and norm are each rounded to x's dtype.
 struct NormedSum {
   const Tensor* x = nullptr;
   const Tensor* y = nullptr;     // null: no sum

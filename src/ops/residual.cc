@@ -5,7 +5,9 @@
 namespace mxdit {
 namespace {
 
-bool is_shared(const Tensor& x) { return x.block().use_count() > 1; }
+bool is_shared(const Tensor& x) {
+  return x.block().use_count() > 1;
+}
 
 }  // namespace
 

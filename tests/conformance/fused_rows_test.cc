@@ -47,8 +47,7 @@ class FusedRowsTest : public ::testing::TestWithParam<std::tuple<std::string, in
   template <typename Check>
   void for_each_kind(DType type, const Shape& shape, const Check& check);
 
-  std::unique_ptr<Backend> backend_ =
-      make_target(std::get<0>(GetParam()), std::get<1>(GetParam()));
+  std::unique_ptr<Backend> backend_ = make_target(std::get<0>(GetParam()), std::get<1>(GetParam()));
 };
 
 TEST_P(FusedRowsTest, RotatedNorms) {
@@ -134,8 +133,7 @@ TEST_P(FusedRowsTest, NormsOfSumsEncoded) {
               *backend_, normed.reshape({shape[0] * shape[1], shape[2]}), *way.format, options);
           Tensor sum = backend_->empty(DType::bf16, shape);
           if (rows.y != nullptr) rows.sum = &sum;
-          const QuantizedMatrix got =
-              ops::quantize_normed(*backend_, rows, *way.format, options);
+          const QuantizedMatrix got = ops::quantize_normed(*backend_, rows, *way.format, options);
           expect_matrix(got, expected, what);
           if (rows.y != nullptr) expect_bytes(sum, expected_sum, what + ", sum");
         });
@@ -145,8 +143,8 @@ TEST_P(FusedRowsTest, NormsOfSumsEncoded) {
 // What encoding leaves for products.
 TEST_P(FusedRowsTest, ProductsOfEncodedNorms) {
   for (const Shape& shape : {Shape{1, 1, 64}, {2, 33, 544}, {1, 45, 1600}}) {
-    const auto weight = backend_->prepare_quantized(ops::quantize(
-        *backend_, input(DType::bf16, {40, shape[2]}, 9), kMxfp4Dual));
+    const auto weight = backend_->prepare_quantized(
+        ops::quantize(*backend_, input(DType::bf16, {40, shape[2]}, 9), kMxfp4Dual));
     for_each_kind(DType::bf16, shape, [&](NormedSum rows, const std::string& what) {
       if (rows.y != nullptr) return;
       QuantizedMatrix got = ops::quantize_normed(*backend_, rows, kMxfp4Dual);

@@ -88,8 +88,8 @@ class CpuBackend : public Backend {
   template <typename Args>
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
 
-  // Calls work(row, buffer) for every row of x, by all threads. A buffer has room for a row and stays
-  // in L1: what one kernel leaves there for the next does not go through memory.
+  // Calls work(row, buffer) for every row of x, by all threads. A buffer has room for a row and
+  // stays in L1: what one kernel leaves there for the next does not go through memory.
   template <typename Work>
   void for_each_row(const Tensor& x, const Work& work);
 

@@ -26,8 +26,7 @@ SelfAttention::SelfAttention(const ModelSource& source, const std::string& scope
       norm_k_(source, scope + ".norm_k", config.inner(), config.eps),
       out_(source, scope + ".to_out.0", config.inner(), config.inner(), Bias::required) {}
 
-Tensor SelfAttention::operator()(const LinearInput& x, const Tensor& cos,
-                                 const Tensor& sin) const {
+Tensor SelfAttention::operator()(const LinearInput& x, const Tensor& cos, const Tensor& sin) const {
   const Shape heads = {x.shape()[0], x.shape()[1], heads_, head_size_};
   std::vector<Tensor> qkv = qkv_(x);
   const Tensor q = norm_q_.rotated(qkv[0], cos, sin);
