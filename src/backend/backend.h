@@ -79,6 +79,20 @@ struct Conv3dParams {
   int zero_frames = 0;  // frames of zeros in front of those given
 };
 
+// norm(x), norm(x + y) or norm(x + y * gate), as layer_norm or norm_modulate has the norm, and add
+// or gate_add the sum. Sum and norm are each rounded to x's dtype.
+struct NormedSum {
+  const Tensor* x = nullptr;
+  const Tensor* y = nullptr;     // null: no sum
+  const Tensor* gate = nullptr;  // null: y as it is
+  Tensor* sum = nullptr;         // gets the sum, where there is one; may be x or y
+  // norm_modulate's scale and shift if it modulates, else layer_norm's gain and bias.
+  const Tensor* gain = nullptr;
+  const Tensor* bias = nullptr;
+  bool modulates = false;
+  float eps = 0.0f;
+};
+
 // What happens to the result y of a convolution, rounded to out's dtype before each step.
 struct Conv3dTail {
   const Tensor* residual = nullptr;  // y + residual [To, Ho, Wo, Cout], unless null
@@ -215,6 +229,15 @@ class Backend {
   // Rotates pairs (x[2i], x[2i+1]) of x [B, S, H, D] by the angle whose cos and sin are f32
   // [S, D/2].
   virtual void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) = 0;
+  // rope() of the heads of rms_norm(x), rounded in between: x [B, S, H * D] -> out [B, S, H, D]. By
+  // default the two run one after the other.
+  virtual void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                             const Tensor& sin, Tensor& out);
+  // The sum and its norm, one after the other by default.
+  virtual void norm_sum(const NormedSum& rows, Tensor& out);
+  // quantize() of what norm_sum() gives in bf16, [M, C]; `out` as there.
+  virtual void quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                               QuantizedMatrix& out);
   // Nearest 2x in H and W: x [T, H, W, C] -> out [T, 2H + 2b, 2W + 2b, C] with a border of b zeros.
   virtual void upsample2x(const Tensor& x, int border, Tensor& out) = 0;
   // out = sum_i coefficients[i] * inputs[i], fp32 in the order given, one rounding at the end.

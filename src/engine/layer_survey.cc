@@ -16,7 +16,7 @@ class SurveyedLinear final : public PreparedLinear {
   int64_t in_features() const noexcept override { return in_; }
   bool replaces_bias() const noexcept override { return replaces_bias_; }
   std::string encoding_key() const override { return "surveyed"; }
-  std::unique_ptr<EncodedActivation> encode(const Tensor&) const override { not_loaded(); }
+  std::unique_ptr<EncodedActivation> encode(const LinearInput&) const override { not_loaded(); }
   Tensor apply(const EncodedActivation&, const Tensor*, Activation) const override { not_loaded(); }
 
  private:

@@ -7,13 +7,14 @@
 
 namespace mxdit {
 
-Tensor FeedForward::operator()(const Tensor& x) const {
-  const Tensor rows = flatten_rows(x);
-  const int64_t count = rows.dim(0), parts = (count + kPartRows - 1) / kPartRows;
-  const auto run = [this](const Tensor& part) {
+Tensor FeedForward::operator()(const LinearInput& x) const {
+  const int64_t count = x.shape().elements() / first_.in_features();
+  const int64_t parts = (count + kPartRows - 1) / kPartRows;
+  const auto run = [this](const LinearInput& part) {
     return second_.apply(*first_.apply_for(second_, *first_.encode(part), act_));
   };
-  if (parts <= 1) return unflatten_rows(run(rows), x.shape());
+  if (parts <= 1) return unflatten_rows(run(x), x.shape());
+  const Tensor rows = x.rows();
   const int64_t step = (count + parts - 1) / parts;
   std::vector<Tensor> results;
   for (int64_t begin = 0; begin < count; begin += step)

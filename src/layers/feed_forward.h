@@ -26,7 +26,7 @@ class FeedForward {
 
   // x [..., in] -> [..., out]. More than kPartRows rows are taken in parts: what lies between the
   // layers is the largest tensor of a transformer. Rows do not depend on each other.
-  Tensor operator()(const Tensor& x) const;
+  Tensor operator()(const LinearInput& x) const;
 
  private:
   Backend& backend_;

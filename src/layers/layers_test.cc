@@ -47,9 +47,9 @@ class CountingLinear final : public PreparedLinear {
   int64_t out_features() const noexcept override { return weight_->out_features(); }
   int64_t in_features() const noexcept override { return weight_->in_features(); }
   std::string encoding_key() const override { return key_; }
-  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+  std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const override {
     ++counter_.encodes;
-    return std::make_unique<CountedActivation>(key_, x);
+    return std::make_unique<CountedActivation>(key_, x.rows());
   }
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
     const auto& counted = dynamic_cast<const CountedActivation&>(x);
@@ -164,7 +164,7 @@ class FailingMethod final : public LinearMethod {
     int64_t out_features() const noexcept override { return 2; }
     int64_t in_features() const noexcept override { return 3; }
     std::string encoding_key() const override { return ""; }
-    std::unique_ptr<EncodedActivation> encode(const Tensor&) const override {
+    std::unique_ptr<EncodedActivation> encode(const LinearInput&) const override {
       return std::make_unique<EncodedActivation>();
     }
     Tensor apply(const EncodedActivation&, const Tensor*, Activation act) const override {
@@ -236,6 +236,36 @@ TEST_F(LayersTest, NormsAndFeedForward) {
                         FeedForward(source_, "one", "two", {2, 2, 2}, Activation::silu);
                       }),
               HasSubstr("two.bias"));
+}
+
+TEST_F(LayersTest, LayersReadNormsOfStreams) {
+  Counter counter;
+  const CountingConfig config(counter);
+  ModelSource counted = source_;
+  counted.quantization = &config;
+  const LayerNorm norm(source_, "norm", 2, 1e-6f);
+  const Linear linear(source_, "one", 2, 2, Bias::required);
+  const FeedForward feed_forward(source_, "one", "one", {2, 2, 2}, Activation::silu);
+  const LinearGroup group(counted, {"one", "odd", "two"}, 2, 2, Bias::none);
+  for (const int64_t count : {int64_t{3}, FeedForward::kPartRows + 1}) {
+    Tensor x = Tensor::host(DType::f32, {1, count, 2});
+    for (int64_t i = 0; i < x.elements(); ++i)
+      x.as_mutable<float>()[i] = static_cast<float>(i * i % 1013) / 100.0f - 5.0f;
+    const Tensor normed = norm(ops::add(*backend_, x, x));
+    const auto stream = [&] {
+      Residual sum(*backend_, x);
+      sum.add(x);
+      return sum;
+    };
+    Residual a = stream(), b = stream(), c = stream();
+    EXPECT_EQ(linear(norm(a)).shape(), x.shape());
+    EXPECT_EQ(values(linear(norm(a))), values(linear(normed)));
+    EXPECT_EQ(values(feed_forward(norm(b))), values(feed_forward(normed)));
+    const std::vector<Tensor> got = group(norm(c)), expected = group(normed);
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_EQ(values(got.at(i)), values(expected[i])) << i;
+  }
+  EXPECT_EQ(counter.encodes, 8);
 }
 
 TEST_F(LayersTest, ManyRowsOfAFeedForwardAreThoseOfItsParts) {

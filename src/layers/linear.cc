@@ -8,11 +8,6 @@
 
 namespace mxdit {
 
-Tensor flatten_rows(const Tensor& x) {
-  const int64_t width = x.dim(-1);
-  return x.reshape({width > 0 ? x.elements() / width : 0, width});
-}
-
 Tensor unflatten_rows(const Tensor& y, const Shape& like) {
   std::vector<int64_t> dims = like.dims();
   dims.back() = y.dim(-1);
@@ -54,10 +49,10 @@ Linear::Linear(const ModelSource& source, const std::string& scope, int64_t out_
   if (has_bias) bias_ = load_parameter(source, bias_name, {out_features});
 }
 
-Tensor Linear::operator()(const Tensor& x, Activation act) const {
-  MXDIT_CHECK(x.shape().rank() >= 1 && x.dim(-1) == in_features(), "[layers] linear ", scope_,
+Tensor Linear::operator()(const LinearInput& x, Activation act) const {
+  MXDIT_CHECK(x.shape().rank() >= 1 && x.shape()[-1] == in_features(), "[layers] linear ", scope_,
               ": expected [..., ", in_features(), "], got ", x.shape());
-  return unflatten_rows(apply(*encode(flatten_rows(x)), act), x.shape());
+  return unflatten_rows(apply(*encode(x), act), x.shape());
 }
 
 Tensor Linear::apply(const EncodedActivation& x, Activation act) const {

@@ -18,11 +18,13 @@ class Linear {
          int64_t in_features, Bias bias);
 
   // act(x w^T + bias): x [..., in] in f32 or bf16 -> [..., out] in the same dtype.
-  Tensor operator()(const Tensor& x, Activation act = Activation::none) const;
+  Tensor operator()(const LinearInput& x, Activation act = Activation::none) const;
 
-  // The two halves of the above, for layers that share an input; x [M, in] -> [M, out].
+  // The two halves of the above, for layers that share an input; x [..., in] -> [M, out].
   std::string encoding_key() const { return prepared_->encoding_key(); }
-  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const { return prepared_->encode(x); }
+  std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const {
+    return prepared_->encode(x);
+  }
   Tensor apply(const EncodedActivation& x, Activation act = Activation::none) const;
   // The same, encoded for `next`.
   std::unique_ptr<EncodedActivation> apply_for(const Linear& next, const EncodedActivation& x,
@@ -37,8 +39,7 @@ class Linear {
   Tensor bias_;  // undefined: none
 };
 
-// x [..., C] as [M, C], and y [M, N] with the leading extents of x again.
-Tensor flatten_rows(const Tensor& x);
+// y [M, N] with the leading extents of an input [..., K].
 Tensor unflatten_rows(const Tensor& y, const Shape& like);
 
 }  // namespace mxdit

@@ -1,5 +1,6 @@
 #include "layers/linear_group.h"
 
+#include <algorithm>
 #include <map>
 
 namespace mxdit {
@@ -10,8 +11,12 @@ LinearGroup::LinearGroup(const ModelSource& source, const std::vector<std::strin
     layers_.emplace_back(source, scope, out_features, in_features, bias);
 }
 
-std::vector<Tensor> LinearGroup::operator()(const Tensor& x) const {
-  const Tensor rows = flatten_rows(x);
+std::vector<Tensor> LinearGroup::operator()(const LinearInput& x) const {
+  // What is encoded in several ways is normed once.
+  const bool is_shared = std::all_of(layers_.begin(), layers_.end(), [&](const Linear& layer) {
+    return layer.encoding_key() == layers_.front().encoding_key();
+  });
+  const LinearInput rows = is_shared ? x : LinearInput(x.rows());
   std::map<std::string, std::unique_ptr<EncodedActivation>> encoded;
   std::vector<Tensor> results;
   for (const Linear& layer : layers_) {

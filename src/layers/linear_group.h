@@ -15,7 +15,7 @@ class LinearGroup {
               int64_t out_features, int64_t in_features, Bias bias);
 
   // x [..., in] -> one [..., out] per scope, in order.
-  std::vector<Tensor> operator()(const Tensor& x) const;
+  std::vector<Tensor> operator()(const LinearInput& x) const;
 
   // The encoding keys of all layers at the present step, in order.
   std::string encoding_keys() const;

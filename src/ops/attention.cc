@@ -14,6 +14,11 @@ void check_keys(const char* what, const Tensor& q, const Tensor& t) {
               " [B, Sk, H, D] for q ", q.shape(), ", got ", name(t.dtype()), " ", t.shape());
 }
 
+void check_angles(const char* op, const Shape& shape, const Tensor& cos, const Tensor& sin) {
+  check_parameter(op, "cos", cos, shape);
+  check_parameter(op, "sin", sin, shape);
+}
+
 }  // namespace
 
 Tensor attention(Backend& backend, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -42,11 +47,23 @@ Tensor rope(Backend& backend, const Tensor& x, const Tensor& cos, const Tensor& 
   check_activation("rope", x);
   check_rank("rope", x, 4);
   MXDIT_CHECK(x.dim(3) % 2 == 0, "[ops] rope: expected an even head size, got ", x.shape());
-  const Shape angles = {x.dim(1), x.dim(3) / 2};
-  check_parameter("rope", "cos", cos, angles);
-  check_parameter("rope", "sin", sin, angles);
+  check_angles("rope", {x.dim(1), x.dim(3) / 2}, cos, sin);
   Tensor out = backend.empty(x.dtype(), x.shape());
   if (x.elements() > 0) backend.rope(x, cos, sin, out);
+  return out;
+}
+
+Tensor rms_norm_rope(Backend& backend, const Tensor& x, const Tensor& gain, float eps,
+                     const Tensor& cos, const Tensor& sin) {
+  check_activation("rms_norm_rope", x);
+  check_rank("rms_norm_rope", x, 3);
+  check_parameter("rms_norm_rope", "gain", gain, {x.dim(2)});
+  const int64_t head = cos.defined() && cos.shape().rank() == 2 ? 2 * cos.dim(1) : 0;
+  MXDIT_CHECK(head > 0 && x.dim(2) % head == 0, "[ops] rms_norm_rope: expected cos F32 [", x.dim(1),
+              ", D / 2] for heads of D in ", x.shape(), ", got ", cos.shape());
+  check_angles("rms_norm_rope", {x.dim(1), head / 2}, cos, sin);
+  Tensor out = backend.empty(x.dtype(), {x.dim(0), x.dim(1), x.dim(2) / head, head});
+  if (x.elements() > 0) backend.rms_norm_rope(x, gain, eps, cos, sin, out);
   return out;
 }
 

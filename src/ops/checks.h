@@ -1,8 +1,10 @@
-// Argument checks shared by the operators; every message names the operator and both shapes.
+// Argument checks shared by the operators; every message names the operator and both shapes. And
+// outputs of several parts.
 #pragma once
 
 #include <string_view>
 
+#include "backend/backend.h"
 #include "core/error.h"
 #include "core/tensor.h"
 
@@ -52,5 +54,12 @@ inline void check_modulation(std::string_view op, std::string_view what, const T
   MXDIT_CHECK(fits, "[ops] ", op, ": expected ", what, " F32 [B, 1, C] or [B, S, C] for ",
               x.shape(), ", got ", name(p.dtype()), " ", p.shape());
 }
+
+// What columns of dtype `type` are encoded with.
+void check_encoding(int64_t columns, DType type, const QuantFormat& format,
+                    const QuantizeOptions& options);
+// The parts of a matrix, uninitialised.
+QuantizedMatrix empty_matrix(Backend& backend, int64_t rows, int64_t columns,
+                             const QuantFormat& format);
 
 }  // namespace mxdit::ops

@@ -60,6 +60,11 @@ Tensor layer_norm(Backend& backend, const Tensor& x, const Tensor* gain, const T
 Tensor norm_modulate(Backend& backend, const Tensor& x, const Tensor& shift, const Tensor& scale,
                      float eps);
 Tensor rms_norm(Backend& backend, const Tensor& x, const Tensor& gain, float eps);
+// The caller allocates the tensor of the sum, where there is one. The second encodes the norm, of x
+// in bf16, as [M, C].
+Tensor norm_sum(Backend& backend, const NormedSum& rows);
+QuantizedMatrix quantize_normed(Backend& backend, const NormedSum& rows, const QuantFormat& format,
+                                const QuantizeOptions& options = {});
 Tensor channel_norm(Backend& backend, const Tensor& x, const Tensor& gain, Activation act,
                     int border = 0);
 
@@ -69,6 +74,10 @@ Tensor activate(Backend& backend, Activation act, const Tensor& x);
 // act(x) * y
 Tensor activate_gated(Backend& backend, Activation act, const Tensor& x, const Tensor& y);
 Tensor rope(Backend& backend, const Tensor& x, const Tensor& cos, const Tensor& sin);
+// rope() of the heads of rms_norm(x), without the tensor in between where the back end can: x
+// [B, S, C] -> [B, S, C / D, D] with D of cos and sin f32 [S, D / 2].
+Tensor rms_norm_rope(Backend& backend, const Tensor& x, const Tensor& gain, float eps,
+                     const Tensor& cos, const Tensor& sin);
 Tensor upsample2x(Backend& backend, const Tensor& x, int border = 0);
 Tensor linear_combination(Backend& backend, std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, DType dtype);

@@ -161,6 +161,31 @@ TEST_F(OpsTest, Norms) {
   expect_refused("norm_modulate", [&] { ops::norm_modulate(*backend_, x, gain, gain, 0); });
 }
 
+TEST_F(OpsTest, NormsOfSums) {
+  const Tensor x = make({1, 1, 2}, {1, 3}), y = make({1, 1, 2}, {2, 1});
+  const Tensor row = make({1, 1, 2}, {1, 1}), wide = iota({1, 1, 3});
+  Tensor sum = iota({1, 1, 2});
+  const NormedSum all = {
+      .x = &x, .y = &y, .gate = &row, .sum = &sum, .gain = &row, .bias = &row, .modulates = true};
+  EXPECT_NEAR(values(ops::norm_sum(*backend_, all))[1], 3, 1e-5f);
+  EXPECT_THAT(values(sum), ElementsAre(3, 4));
+  const auto refuse = [&](const auto& change) {
+    NormedSum wrong = all;
+    change(wrong);
+    expect_refused("norm_sum", [&] { ops::norm_sum(*backend_, wrong); });
+    expect_refused("quantize_normed", [&] { ops::quantize_normed(*backend_, wrong, kMxfp8, {}); });
+  };
+  refuse([&](NormedSum& s) { s.x = nullptr; });
+  refuse([&](NormedSum& s) { s.y = nullptr; });
+  refuse([&](NormedSum& s) { s.sum = nullptr; });
+  refuse([&](NormedSum& s) { s.y = &wide; });
+  refuse([&](NormedSum& s) { s.gate = &wide; });
+  refuse([&](NormedSum& s) { s.gain = nullptr; });
+  refuse([&](NormedSum& s) { s.modulates = false; });
+  // f32 is not encoded.
+  expect_refused("quantize_normed", [&] { ops::quantize_normed(*backend_, all, kMxfp8, {}); });
+}
+
 TEST_F(OpsTest, Elementwise) {
   const Tensor x = make({1, 2, 2}, {1, 2, 3, 4});
   const Tensor row = make({2}, {10, 20});
@@ -190,6 +215,19 @@ TEST_F(OpsTest, RopeTurnsPairs) {
   EXPECT_THAT(values(ops::rope(*backend_, x, make({1, 1}, {0}), make({1, 1}, {1}))),
               ElementsAre(-2, 1));
   expect_refused("rope", [&] { ops::rope(*backend_, x, iota({2, 1}), iota({2, 1})); });
+  const Tensor row = make({1, 1, 2}, {3, 3}), gain = make({2}, {1, 2});
+  const Tensor turned =
+      ops::rms_norm_rope(*backend_, row, gain, 0, make({1, 1}, {0}), make({1, 1}, {1}));
+  EXPECT_EQ(turned.shape(), Shape({1, 1, 1, 2}));
+  EXPECT_THAT(values(turned), ElementsAre(-2, 1));
+  const auto refuse = [&](const Tensor& g, const Tensor& cos, const Tensor& sin) {
+    expect_refused("rms_norm_rope", [&] { ops::rms_norm_rope(*backend_, row, g, 0, cos, sin); });
+  };
+  refuse(gain, iota({1, 2}), iota({1, 2}));
+  refuse(gain, iota({2, 1}), iota({2, 1}));
+  refuse(gain, iota({1, 1}), iota({1, 2}));
+  refuse(gain, Tensor(), iota({1, 1}));
+  refuse(iota({3}), iota({1, 1}), iota({1, 1}));
 }
 
 TEST_F(OpsTest, UpsampleRepeatsPixels) {

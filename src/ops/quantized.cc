@@ -24,7 +24,15 @@ void check_matrix(std::string_view op, const QuantizedMatrix& x) {
               ", scales ", x.scale.shape());
 }
 
-// What columns of dtype `type` are encoded with.
+void check_product(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias) {
+  check_matrix("quantized_linear", x);
+  MXDIT_CHECK(x.columns == weight.in_features(), "[ops] quantized_linear: expected input [M, ",
+              weight.in_features(), "], got [", x.rows, ", ", x.columns, "]");
+  if (bias != nullptr) check_parameter("quantized_linear", "bias", *bias, {weight.out_features()});
+}
+
+}  // namespace
+
 void check_encoding(int64_t columns, DType type, const QuantFormat& format,
                     const QuantizeOptions& options) {
   MXDIT_CHECK(format.element->bits == 8 || columns % 2 == 0, "[ops] quantize to ", format.name,
@@ -49,15 +57,6 @@ QuantizedMatrix empty_matrix(Backend& backend, int64_t rows, int64_t columns,
   if (format.has_scale()) out.scale = backend.empty(DType::f32, format.scale_shape(rows, columns));
   return out;
 }
-
-void check_product(const QuantizedMatrix& x, const PreparedWeight& weight, const Tensor* bias) {
-  check_matrix("quantized_linear", x);
-  MXDIT_CHECK(x.columns == weight.in_features(), "[ops] quantized_linear: expected input [M, ",
-              weight.in_features(), "], got [", x.rows, ", ", x.columns, "]");
-  if (bias != nullptr) check_parameter("quantized_linear", "bias", *bias, {weight.out_features()});
-}
-
-}  // namespace
 
 QuantizedMatrix quantize(Backend& backend, const Tensor& x, const QuantFormat& format,
                          const QuantizeOptions& options) {

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "checkpoint/weight_store.h"
+#include "ops/linear_input.h"
 
 namespace mxdit {
 
@@ -30,8 +31,8 @@ class PreparedLinear {
   // Two layers with equal keys accept each other's encoded activations. May change from step to
   // step (timestep policies), never within one.
   virtual std::string encoding_key() const = 0;
-  // x [M, K] in the compute dtype.
-  virtual std::unique_ptr<EncodedActivation> encode(const Tensor& x) const = 0;
+  // x [..., K] in the compute dtype, as rows [M, K].
+  virtual std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const = 0;
   // Whether the stored weight brings a bias of its own, which takes the place of the layer's: apply()
   // then looks at none.
   virtual bool replaces_bias() const noexcept { return false; }

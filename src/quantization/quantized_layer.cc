@@ -53,10 +53,9 @@ class QuantizedLayer final : public PreparedLinear {
   bool replaces_bias() const noexcept override { return replaced_bias_.defined(); }
   std::string encoding_key() const override { return present().key; }
 
-  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+  std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const override {
     const ActivationRecipe& recipe = present().recipe;
-    const Tensor half = x.dtype() == DType::f16 ? x : ops::cast(backend_, x, DType::bf16);
-    return encoded(ops::quantize(backend_, half, *recipe.format, options_of(recipe)), x.dtype());
+    return encoded(x.quantized(backend_, *recipe.format, options_of(recipe)), x.dtype());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "ascend/ascend_testing.h"
+#include "ops/residual.h"
 
 namespace mxdit::ascend {
 namespace {
@@ -166,6 +167,35 @@ TEST_F(Operators, RotaryPositions) {
       });
     }
   }
+}
+
+// Operators that consist of several: those of this device in turn.
+TEST_F(Operators, SeveralInTurn) {
+  const Shape shape = {2, 5, 64};
+  const Tensor x = random_tensor(DType::bf16, shape, 1, 4.0f);
+  const Tensor y = random_tensor(DType::bf16, shape, 2);
+  const Tensor gain = random_tensor(DType::f32, {64}, 3);
+  const Tensor angles = random_tensor(DType::f32, {5, 16}, 4);
+  const Tensor rows = random_tensor(DType::f32, {2, 1, 64}, 5);
+  expect_exact("rms_norm_rope", [&](Backend& b) {
+    const Tensor a = b.from_host(angles);
+    return ops::rms_norm_rope(b, b.from_host(x), b.from_host(gain), 1e-6f, a, a);
+  });
+  const auto stream = [&](Backend& b, const Tensor& gate) {
+    Residual sum(b, b.from_host(x));
+    sum.add(b.from_host(y), gate);
+    return sum;
+  };
+  expect_exact("norm of a sum", [&](Backend& b) {
+    const Tensor g = b.from_host(gain);
+    return stream(b, {}).normed({.gain = g, .bias = g, .eps = 1e-6f});
+  });
+  expect_exact("norm of a gated sum, encoded", [&](Backend& b) {
+    const Tensor r = b.from_host(rows);
+    Residual sum = stream(b, r);
+    return ops::dequantize(
+        b, sum.quantized(LayerNormParams::modulation(r, r, 1e-6f), kMxfp4Dual, {}));
+  });
 }
 
 TEST_F(Operators, Upsampling) {

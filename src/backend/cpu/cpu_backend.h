@@ -2,6 +2,9 @@
 // arithmetic to the kernel table chosen at construction. One file per family of operators.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+
 #include "backend/backend.h"
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/memory_pool.h"
@@ -68,6 +71,11 @@ class CpuBackend : public Backend {
   void add(const Tensor& a, const Tensor& b, Tensor& out) override;
   void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) override;
   void rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Tensor& out) override;
+  void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                     const Tensor& sin, Tensor& out) override;
+  void norm_sum(const NormedSum& rows, Tensor& out) override;
+  void quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                       QuantizedMatrix& out) override;
   void upsample2x(const Tensor& x, int border, Tensor& out) override;
   void linear_combination(std::span<const float> coefficients,
                           std::span<const Tensor* const> inputs, Tensor& out) override;
@@ -83,6 +91,15 @@ class CpuBackend : public Backend {
   // Runs kernel(args, begin, end) over `count` rows or elements of about `cost` elements each.
   template <typename Args>
   void run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost = 1);
+
+  // Calls work(row, buffer) for every row of x, by all threads. A buffer has room for a row and
+  // stays in L1: what one kernel leaves there for the next does not go through memory.
+  template <typename Work>
+  void for_each_row(const Tensor& x, const Work& work);
+
+  // Encodes into `out` by run_rows(args), which has `args` and where rows may be folded to.
+  void encode(const QuantizeArgs& args, QuantizedMatrix& out,
+              const std::function<void(const QuantizeArgs&)>& run_rows);
 
   void conv3d_tiles(std::span<const Tensor> clips, const PreparedWeight& weight,
                     const Tensor* bias, const Conv3dParams& params, Tensor& out);
@@ -104,14 +121,28 @@ int64_t line_bytes(const Tensor& x);
 void* bordered_line(Tensor& out, int border, int64_t line);
 void clear_border(int border, Tensor& out);
 
+// How many rows or elements of that cost are work enough for a thread: long enough that waking it
+// pays; a multiple of 64 keeps vector loops whole.
+inline int64_t grain_of(int64_t cost) noexcept {
+  constexpr int64_t kGrainElements = 1 << 15;
+  return std::max<int64_t>(1, kGrainElements / std::max<int64_t>(1, cost));
+}
+
 template <typename Args>
 void CpuBackend::run(RangeKernel<Args> kernel, const Args& args, int64_t count, int64_t cost) {
-  // Long enough that waking a thread pays; a multiple of 64 keeps vector loops whole.
-  constexpr int64_t kGrainElements = 1 << 15;
-  const int64_t rows = kGrainElements / (cost > 0 ? cost : 1);
-  const int64_t grain = cost == 1 ? kGrainElements : (rows > 0 ? rows : 1);
-  threads_.parallel_for(count, grain,
+  threads_.parallel_for(count, grain_of(cost),
                         [&](int64_t begin, int64_t end) { kernel(args, begin, end); });
+}
+
+template <typename Work>
+void CpuBackend::for_each_row(const Tensor& x, const Work& work) {
+  const int64_t columns = x.dim(-1);
+  const size_t row_bytes = static_cast<size_t>(columns) * element_size(x.dtype());
+  const int64_t rows = columns == 0 ? 0 : x.elements() / columns;
+  threads_.parallel_for(rows, grain_of(columns), [&](int64_t begin, int64_t end) {
+    const std::shared_ptr<Storage> buffer = memory_->allocate(row_bytes);
+    for (int64_t row = begin; row < end; ++row) work(row, buffer->data());
+  });
 }
 
 }  // namespace mxdit::cpu

@@ -13,6 +13,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/dot_product.h"
 #include "backend/cpu/isa.h"
+#include "backend/cpu/normed_row.h"
 #include "backend/cpu/tile_product.h"
 
 namespace mxdit::cpu {
@@ -152,24 +153,60 @@ QuantizeArgs encoding_of(DType type, const QuantizeOptions& options, QuantizedMa
           .scale_stride = format.groups(out.columns)};
 }
 
+// Row `row`, whose numbers are at x.
+void encode_row(const KernelTable& kernels, const QuantizeArgs& all, int64_t row, const void* x) {
+  QuantizeArgs args = all;
+  args.x = x;
+  args.elements += row * args.element_stride;
+  args.block_scale += row * args.block_stride;
+  args.scale += row * args.scale_stride;
+  FoldedRows folded;
+  if (args.folded != nullptr) {
+    folded = *args.folded;
+    folded.panels += row / kDotRows * folded.panel_bytes + row % kDotRows * kDotStep;
+    folded.scale += row;
+    folded.is_folded += row;
+    args.folded = &folded;
+  }
+  kernels.quantize(args, 0, 1);
+}
+
 }  // namespace
 
-void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) {
+void CpuBackend::encode(const QuantizeArgs& args, QuantizedMatrix& out,
+                        const std::function<void(const QuantizeArgs&)>& run_rows) {
   const QuantFormat& format = *out.format;
   MXDIT_CHECK(format.rule != ScaleRule::dual_level || format.group == kGroupColumns,
               "[backend] quantize to ", format.name, ": expected scales per 512 columns, got ",
               format.group);
-  QuantizeArgs args = encoding_of(x.dtype(), options, out);
-  args.x = x.data();
-  const auto encode = [&](const FoldedRows* folded) {
-    args.folded = folded;
-    run(kernels_.quantize, args, out.rows, out.columns);
+  const auto encode_rows = [&](const FoldedRows* folded) {
+    QuantizeArgs with_folded = args;
+    with_folded.folded = folded;
+    run_rows(with_folded);
   };
   if (format.rule == ScaleRule::dual_level && kernels_.dots.fold != nullptr && may_fold(format))
     return encode_folded({kernels_, threads_, *memory_}, rows_of(out), out.rows, out.columns,
-                         encode, out.packed);
+                         encode_rows, out.packed);
   out.packed.reset();
-  encode(nullptr);
+  encode_rows(nullptr);
+}
+
+void CpuBackend::quantize(const Tensor& x, const QuantizeOptions& options, QuantizedMatrix& out) {
+  QuantizeArgs all = encoding_of(x.dtype(), options, out);
+  all.x = x.data();
+  encode(all, out,
+         [&](const QuantizeArgs& args) { run(kernels_.quantize, args, out.rows, out.columns); });
+}
+
+void CpuBackend::quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                                 QuantizedMatrix& out) {
+  const NormedRow norm(kernels_, rows);
+  encode(encoding_of(rows.x->dtype(), options, out), out, [&](const QuantizeArgs& args) {
+    for_each_row(*rows.x, [&](int64_t row, void* normed) {
+      norm(row, normed);
+      encode_row(kernels_, args, row, normed);
+    });
+  });
 }
 
 void CpuBackend::dequantize(const QuantizedMatrix& x, Tensor& out) {

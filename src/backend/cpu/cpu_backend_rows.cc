@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/normed_row.h"
 
 namespace mxdit::cpu {
 namespace {
@@ -127,6 +128,44 @@ void CpuBackend::rope(const Tensor& x, const Tensor& cos, const Tensor& sin, Ten
                          .heads = x.dim(2),
                          .head_dim = x.dim(3)};
   run(kernels_.rope, args, rows_of(x), last_axis(x));
+}
+
+void CpuBackend::rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                               const Tensor& sin, Tensor& out) {
+  const Element type = element_of(x.dtype());
+  const int64_t columns = last_axis(x), positions = x.dim(1), half = cos.dim(1);
+  const int64_t row_bytes = columns * static_cast<int64_t>(element_size(x.dtype()));
+  const auto* in = static_cast<const char*>(x.data());
+  auto* rotated = static_cast<char*>(out.mutable_data());
+  for_each_row(x, [&](int64_t row, void* normed) {
+    kernels_.rms_norm({.x = in + row * row_bytes,
+                       .out = normed,
+                       .type = type,
+                       .columns = columns,
+                       .eps = eps,
+                       .gain = floats(&gain),
+                       .function = Function::none},
+                      0, 1);
+    const int64_t angles = row % positions * half, heads = out.dim(2);
+    kernels_.rope({.x = normed,
+                   .cos = floats(&cos) + angles,
+                   .sin = floats(&sin) + angles,
+                   .out = rotated + row * row_bytes,
+                   .type = type,
+                   .positions = 1,
+                   .heads = heads,
+                   .head_dim = out.dim(3)},
+                  0, heads);
+  });
+}
+
+void CpuBackend::norm_sum(const NormedSum& rows, Tensor& out) {
+  const NormedRow norm(kernels_, rows);
+  const int64_t row_bytes = last_axis(out) * static_cast<int64_t>(element_size(out.dtype()));
+  auto* normed = static_cast<char*>(out.mutable_data());
+  threads_.parallel_for(rows_of(out), grain_of(last_axis(out)), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) norm(row, normed + row * row_bytes);
+  });
 }
 
 void CpuBackend::linear_combination(std::span<const float> coefficients,

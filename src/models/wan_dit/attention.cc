@@ -26,12 +26,12 @@ SelfAttention::SelfAttention(const ModelSource& source, const std::string& scope
       norm_k_(source, scope + ".norm_k", config.inner(), config.eps),
       out_(source, scope + ".to_out.0", config.inner(), config.inner(), Bias::required) {}
 
-Tensor SelfAttention::operator()(const Tensor& x, const Tensor& cos, const Tensor& sin) const {
-  const Shape heads = {x.dim(0), x.dim(1), heads_, head_size_};
+Tensor SelfAttention::operator()(const LinearInput& x, const Tensor& cos, const Tensor& sin) const {
+  const Shape heads = {x.shape()[0], x.shape()[1], heads_, head_size_};
   std::vector<Tensor> qkv = qkv_(x);
-  const Tensor q = ops::rope(backend_, norm_q_(qkv[0]).reshape(heads), cos, sin);
+  const Tensor q = norm_q_.rotated(qkv[0], cos, sin);
   qkv[0] = Tensor();  // back to the pool before the large ones that follow
-  const Tensor k = ops::rope(backend_, norm_k_(qkv[1]).reshape(heads), cos, sin);
+  const Tensor k = norm_k_.rotated(qkv[1], cos, sin);
   qkv[1] = Tensor();
   const Tensor result = ops::attention(backend_, q, k, qkv[2].reshape(heads),
                                        {logit_scale(head_size_), nullptr, {}, precision_});
@@ -74,7 +74,7 @@ std::string CrossAttention::keys_encoding() const {
   return kv_.encoding_keys() + (added_ ? " " + added_->kv.encoding_keys() : "");
 }
 
-Tensor CrossAttention::operator()(const Tensor& x, const ContextKeys& keys) const {
+Tensor CrossAttention::operator()(const LinearInput& x, const ContextKeys& keys) const {
   const AttentionParams params{logit_scale(head_size_), nullptr, {}};
   const Tensor q = split_heads(norm_q_(q_(x)));
   Tensor result = ops::attention(backend_, q, keys.k, keys.v, params);

@@ -16,7 +16,7 @@ class SelfAttention {
   SelfAttention(const ModelSource& source, const std::string& scope, const Config& config);
 
   // x [B, S, D]; cos, sin f32 [S, head / 2] -> [B, S, D].
-  Tensor operator()(const Tensor& x, const Tensor& cos, const Tensor& sin) const;
+  Tensor operator()(const LinearInput& x, const Tensor& cos, const Tensor& sin) const;
 
  private:
   Backend& backend_;
@@ -42,7 +42,7 @@ class CrossAttention {
   // How keys() quantizes its inputs at the present step.
   std::string keys_encoding() const;
   // x [B, S, D] -> [B, S, D].
-  Tensor operator()(const Tensor& x, const ContextKeys& keys) const;
+  Tensor operator()(const LinearInput& x, const ContextKeys& keys) const;
 
  private:
   // The image's keys and values, whose results are added to the text's.

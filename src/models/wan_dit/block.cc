@@ -1,7 +1,7 @@
 #include "models/wan_dit/block.h"
 
 #include "layers/parameters.h"
-#include "ops/ops.h"
+#include "ops/residual.h"
 
 namespace mxdit::wan_dit {
 
@@ -25,15 +25,15 @@ Block::Block(const ModelSource& source, const std::string& scope, const Config& 
     cross_norm_.emplace(source, scope + ".norm2", config.inner(), config.eps);
 }
 
-Tensor Block::operator()(Tensor x, const Conditioning& conditioning, const ContextKeys& keys,
-                         const Tensor& cos, const Tensor& sin) const {
+void Block::operator()(Residual& x, const Conditioning& conditioning, const ContextKeys& keys,
+                       const Tensor& cos, const Tensor& sin) const {
   const auto part = [&](Part i) { return conditioning.modulation(backend_, modulation_, i); };
-  Tensor normed = ops::norm_modulate(backend_, x, part(kShift), part(kScale), eps_);
-  x = ops::gate_add(backend_, x, self_(normed, cos, sin), part(kGate));
-  normed = cross_norm_ ? (*cross_norm_)(x) : x;
-  x = ops::add(backend_, x, cross_(normed, keys));
-  normed = ops::norm_modulate(backend_, x, part(kFeedForwardShift), part(kFeedForwardScale), eps_);
-  return ops::gate_add(backend_, x, feed_forward_(normed), part(kFeedForwardGate));
+  const auto modulated = [&](Part shift, Part scale) {
+    return LinearInput(x, LayerNormParams::modulation(part(shift), part(scale), eps_));
+  };
+  x.add(self_(modulated(kShift, kScale), cos, sin), part(kGate));
+  x.add(cross_(cross_norm_ ? (*cross_norm_)(x) : x.value(), keys));
+  x.add(feed_forward_(modulated(kFeedForwardShift, kFeedForwardScale)), part(kFeedForwardGate));
 }
 
 }  // namespace mxdit::wan_dit

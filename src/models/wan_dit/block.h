@@ -18,10 +18,10 @@ class Block {
 
   const CrossAttention& cross_attention() const noexcept { return cross_; }
 
-  // x [B, S, D] in the compute dtype -> the same. Norms, modulation and gates are fp32 inside with
-  // one rounding at the end of each, where diffusers has them.
-  Tensor operator()(Tensor x, const Conditioning& conditioning, const ContextKeys& keys,
-                    const Tensor& cos, const Tensor& sin) const;
+  // Adds to x [B, S, D] in the compute dtype. Norms, modulation and gates are fp32 inside with one
+  // rounding at the end of each, where diffusers has them.
+  void operator()(Residual& x, const Conditioning& conditioning, const ContextKeys& keys,
+                  const Tensor& cos, const Tensor& sin) const;
 
  private:
   Backend& backend_;

@@ -133,10 +133,10 @@ bool Transformer::is_current(const TextContext& context) const {
   return own != nullptr && own->model == this && own->key == context_key();
 }
 
-Tensor Transformer::output(const Tensor& x, const Conditioning& conditioning) const {
+Tensor Transformer::output(Residual& x, const Conditioning& conditioning) const {
   const Tensor shift = conditioning.output_modulation(backend_, output_modulation_, 0);
   const Tensor scale = conditioning.output_modulation(backend_, output_modulation_, 1);
-  return (*projection_)(ops::norm_modulate(backend_, x, shift, scale, config_.eps));
+  return (*projection_)({x, LayerNormParams::modulation(shift, scale, config_.eps)});
 }
 
 Tensor Transformer::forward(const DenoiserInput& input, const CancelToken* cancel) const {
@@ -152,10 +152,10 @@ Tensor Transformer::forward(const DenoiserInput& input, const CancelToken* cance
   const TimestepRows rows(backend_, input.timesteps, batch);
   const Conditioning conditioning = embedding_->time(rows);
   const DeviceAngles& angles = angles_of(backend_, *context, grid, config_.attention_head_dim);
-  Tensor x = (*patch_embedding_)(ops::cast(backend_, input.latents, compute_), grid);
+  Residual x(backend_, (*patch_embedding_)(ops::cast(backend_, input.latents, compute_), grid));
   for (size_t i = 0; i < blocks_.size(); ++i) {
     check_cancelled(cancel);
-    x = blocks_[i](std::move(x), conditioning, context->blocks[i], angles.cos, angles.sin);
+    blocks_[i](x, conditioning, context->blocks[i], angles.cos, angles.sin);
   }
   return unpatchify(backend_, output(x, conditioning), grid, config_);
 }

@@ -36,7 +36,7 @@ class Transformer final : public Denoiser {
   void check_input(const DenoiserInput& input) const;
   std::string context_key() const;
   Tensor embed_image(const Tensor& image, int64_t batch) const;
-  Tensor output(const Tensor& x, const Conditioning& conditioning) const;
+  Tensor output(Residual& x, const Conditioning& conditioning) const;
 
   Backend& backend_;
   DType compute_;

@@ -117,7 +117,7 @@ class SteppedMethod final : public LinearMethod {
     int64_t out_features() const noexcept override { return inner_->out_features(); }
     int64_t in_features() const noexcept override { return inner_->in_features(); }
     std::string encoding_key() const override { return clock_.step() == 0 ? "first" : "later"; }
-    std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+    std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const override {
       return inner_->encode(x);
     }
     Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {

@@ -56,6 +56,17 @@ class ExactBackend final : public CpuBackend {
                      Tensor& out) override;
   void rms_norm(const Tensor& x, const Tensor& gain, float eps, Tensor& out) override;
   void activate(Activation act, const Tensor& x, const Tensor* y, Tensor& out) override;
+
+  // Operators of several are those several here, not the CPU's kernels.
+  void rms_norm_rope(const Tensor& x, const Tensor& gain, float eps, const Tensor& cos,
+                     const Tensor& sin, Tensor& out) override {
+    Backend::rms_norm_rope(x, gain, eps, cos, sin, out);
+  }
+  void norm_sum(const NormedSum& rows, Tensor& out) override { Backend::norm_sum(rows, out); }
+  void quantize_normed(const NormedSum& rows, const QuantizeOptions& options,
+                       QuantizedMatrix& out) override {
+    Backend::quantize_normed(rows, options, out);
+  }
 };
 
 }  // namespace mxdit::cpu::exact

@@ -24,9 +24,10 @@ class PlainLinear final : public PreparedLinear {
   int64_t in_features() const noexcept override { return weight_->in_features(); }
   std::string encoding_key() const override { return "plain"; }
 
-  std::unique_ptr<EncodedActivation> encode(const Tensor& x) const override {
+  std::unique_ptr<EncodedActivation> encode(const LinearInput& x) const override {
+    const Tensor rows = x.rows();
     return std::make_unique<PlainActivation>(
-        PlainMatrix{.rows = x.dim(0), .columns = x.dim(1), .x = x}, x.dtype());
+        PlainMatrix{.rows = rows.dim(0), .columns = rows.dim(1), .x = rows}, rows.dtype());
   }
 
   Tensor apply(const EncodedActivation& x, const Tensor* bias, Activation act) const override {
