@@ -65,7 +65,7 @@ MXDIT_INLINE F widen_bf16(__m256i codes) {
 }
 
 // Rounds to nearest even; NaN stays NaN (made quiet).
-MXDIT_INLINE __m256i narrow_bf16(F value) {
+inline __m256i narrow_any_bf16(F value) {
   const __m512i bits = _mm512_castps_si512(value);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   const __m512i rounded =
@@ -74,6 +74,15 @@ MXDIT_INLINE __m256i narrow_bf16(F value) {
   const __m512i chosen =
       _mm512_mask_or_epi32(rounded, is_nan, bits, _mm512_set1_epi32(0x400000));
   return _mm512_cvtepi32_epi16(_mm512_srli_epi32(chosen, 16));
+}
+MXDIT_INLINE __m256i narrow_bf16(F value) {
+#ifdef __AVX512BF16__
+  // The instruction does the same, but makes subnormal numbers zeros.
+  constexpr int kSubnormal = 0x20;
+  if (__builtin_expect(_mm512_fpclass_ps_mask(value, kSubnormal) == 0, 1))
+    return (__m256i)_mm512_cvtneps_pbh(value);
+#endif
+  return narrow_any_bf16(value);
 }
 
 template <Element T>

@@ -2,12 +2,21 @@
 // multiplications a cycle than fp32 FMA, so bf16 products stay with the fp32 kernels.
 #include <immintrin.h>
 
+#include "backend/cpu/avx512/simd.h"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
 
-#define MXDIT_INLINE inline __attribute__((always_inline))
-
 namespace mxdit::cpu {
+namespace avx512 {
+namespace {
+
+// The kernels of rows again: here they round to bf16 with one instruction.
+#include "backend/cpu/generic/functions.inc"
+#include "backend/cpu/generic/rows.inc"
+
+}  // namespace
+}  // namespace avx512
+
 namespace avx512_vnni {
 namespace {
 
@@ -141,6 +150,15 @@ const KernelTable* avx512_vnni_table() noexcept {
   static constexpr KernelTable table = {
       .name = "avx512_vnni",
       .isa = kIsaAvx2 | kIsaAvx512 | kIsaAvx512Vnni,
+      .cast = avx512::cast,
+      .add = avx512::add,
+      .activate = avx512::activate,
+      .combine = avx512::combine,
+      .layer_norm = avx512::layer_norm,
+      .rms_norm = avx512::rms_norm,
+      .channel_norm = avx512::channel_norm,
+      .gate_add = avx512::gate_add,
+      .rope = avx512::rope,
       .quantize = avx512_vnni::quantize,
       .dots = {.right_bias = avx512_vnni::kBias,
                .pack = avx512_vnni::pack,
