@@ -155,7 +155,8 @@ class Task {
   }
 
   Rows<Scores> rows_of(const Chunk& chunk, int64_t k, int end, int at_once, int fast_end) const {
-    return {.before = softmax_of(chunk, k - 1, scratch_.scores[(k - 1) & 1]),
+    const int64_t earlier = k > 0 ? k - 1 : 0;  // where there is none, it is not looked at
+    return {.before = softmax_of(chunk, earlier, scratch_.scores[earlier & 1]),
             .now = softmax_of(chunk, k, scratch_.scores[k & 1]),
             .any_before = k > 0,
             .end = end,
