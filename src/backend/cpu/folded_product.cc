@@ -56,11 +56,12 @@ class EncodingSink : public RowSink {
 
 class FoldedTile {
  public:
-  FoldedTile(const DotMachine& machine, const DotPlan& plan, const QuantizedRows& right,
+  FoldedTile(const DotMachine& machine, const DotPlan& plan, const FoldableMatrix& right,
              bool group_scales)
       : machine_(machine),
         plan_(plan),
-        survey_(machine.memory, right, group_scales, plan.tile_columns / kDotRows,
+        regular_(right.regular),
+        survey_(machine.memory, right.rows, group_scales, plan.tile_columns / kDotRows,
                 (plan.chunk_steps + kPieceSteps - 1) / kPieceSteps),
         storage_(machine.memory.allocate(static_cast<size_t>(
             plan.right_bytes() + plan.product_bytes() + plan.tile_columns * (4 + 2 * kDotRows)))),
@@ -107,14 +108,15 @@ class FoldedTile {
   void pack_right(const DotRange& columns, int64_t step, int64_t steps) {
     const DotKernels& kernels = machine_.kernels.dots;
     const int64_t offset = step * kDotStep, k = std::min(steps * kDotStep, plan_.k - offset);
-    const int64_t panels = columns.panels();
+    const int64_t panels = columns.panels(), groups = (plan_.k + kFoldColumns - 1) / kFoldColumns;
     std::vector<int64_t> extra(static_cast<size_t>(panels));
     int64_t total = 0;
     for (int64_t panel = 0; panel < panels; ++panel) {
       const DotRange part = columns.part(panel * kDotRows);
       extra[static_cast<size_t>(panel)] = total;
-      total += survey_.look(kernels, columns.origin + part.first, part.count, offset, k, panel,
-                            panels);
+      const int64_t row = columns.origin + part.first;
+      total += survey_.look(kernels, row, part.count, offset, k, panel, panels,
+                            regular_.data() + row / kDotRows * groups);
     }
     is_plain_ = total == 0;
     if (total > 0) extra_ = machine_.memory.allocate(static_cast<size_t>(total * kDotStepBytes));
@@ -192,6 +194,7 @@ class FoldedTile {
 
   const DotMachine& machine_;
   const DotPlan& plan_;
+  const std::span<const uint8_t> regular_;
   Survey survey_;
   std::shared_ptr<Storage> storage_, extra_;
   uint8_t* right_;
@@ -202,21 +205,25 @@ class FoldedTile {
 
 }  // namespace
 
-bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
-                 bool scale_each_group) {
+std::optional<std::vector<uint8_t>> find_regular_groups(const DotMachine& machine,
+                                                        const QuantizedRows& matrix, int64_t rows,
+                                                        int64_t k, bool scale_each_group) {
   const int64_t panels = (rows + kDotRows - 1) / kDotRows;
+  const int64_t groups = (k + kFoldColumns - 1) / kFoldColumns;
+  std::vector<uint8_t> regular(static_cast<size_t>(panels * groups));
   std::atomic<bool> foldable = true;
   machine.threads.parallel_for(panels, 16, [&](int64_t begin, int64_t end) {
-    const Survey survey(machine.memory, matrix, scale_each_group, 1,
-                        (k + kFoldColumns - 1) / kFoldColumns);
+    const Survey survey(machine.memory, matrix, scale_each_group, 1, groups);
     for (int64_t panel = begin; panel < end && foldable; ++panel) {
-      const int64_t first = panel * kDotRows;
-      if (survey.look(machine.kernels.dots, first, std::min(kDotRows, rows - first), 0, k, 0, 1) <
-          0)
-        foldable = false;
+      const int64_t first = panel * kDotRows, count = std::min(kDotRows, rows - first);
+      if (survey.look(machine.kernels.dots, first, count, 0, k, 0, 1) < 0) foldable = false;
+      for (int64_t group = 0; group < groups; ++group)
+        regular[static_cast<size_t>(panel * groups + group)] =
+            survey.is_regular(first, count, group, 0, 1);
     }
   });
-  return foldable;
+  if (!foldable) return std::nullopt;
+  return regular;
 }
 
 namespace {
@@ -224,7 +231,8 @@ namespace {
 // What products share: the left operand, packed unless `packed` has it, and how it is cut.
 struct FoldedFactors {
   const DotMachine& machine;
-  const QuantizedRows &left, &right;
+  const QuantizedRows& left;
+  const FoldableMatrix& right;
   int64_t m, n;
   bool scale_each_group;
   DotPlan plan;
@@ -285,7 +293,7 @@ void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64
 }
 
 bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
-                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                       const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
                       std::shared_ptr<PackedOperand>& out_packed) {
   const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
@@ -307,7 +315,7 @@ bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
 }
 
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
-                     const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                     const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed) {
   if (m <= 0 || n <= 0) return true;
