@@ -142,6 +142,43 @@ TEST_P(DotsTest, LongRowsAreOneSum) {
   }
 }
 
+// Lowers exponents: of every `period` neighbouring groups those of one, of one row of the next, and by
+// a level and more those of some blocks of a third.
+void lower_exponents(QuantizedMatrix& x, int64_t period) {
+  auto* codes = static_cast<uint8_t*>(x.block_scale.mutable_data());
+  const int64_t blocks = x.block_scale.elements() / x.rows;
+  for (int64_t row = 0; row < x.rows; ++row)
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t kind = (row / cpu::kDotRows + block / 16) % period;
+      const bool is_lowered = kind == 1 || (kind == 2 && row % cpu::kDotRows == 9) ||
+                              (kind == 3 && block % 3 == 0);
+      const int by = kind == 3 ? 6 : 2;
+      uint8_t& code = codes[row * blocks + block];
+      if (is_lowered && code > 90) code = static_cast<uint8_t>(code - by);
+    }
+}
+
+// Panels of rows and of columns with ordinary groups stand beside others, in several chunks.
+TEST_P(DotsTest, OrdinaryAndUnevenGroupsAreOneSum) {
+  const int64_t m = 230, n = 320, k = 3700;
+  const Tensor bias = random_tensor(DType::f32, {n}, 3);
+  QuantizedMatrix x =
+      reference::quantize(random_tensor(DType::bf16, {m, k}, 1), kMxfp4Dual, QuantizeOptions{});
+  QuantizedMatrix w =
+      reference::quantize(random_tensor(DType::bf16, {n, k}, 2), kMxfp4Dual, QuantizeOptions{});
+  lower_exponents(w, 5);
+  for (int i = 0; i < 2; ++i) {
+    for (const DType type : {DType::f32, DType::bf16}) {
+      Tensor out = backend_->empty(type, {m, n});
+      backend_->quantized_linear(x, *backend_->prepare_quantized(w), &bias, Activation::none, out);
+      const Tensor expected = reference::matmul(x, w, &bias, type);
+      EXPECT_EQ(std::memcmp(out.data(), expected.data(), expected.bytes()), 0) << i;
+    }
+    lower_exponents(x, 40);
+    x.packed.reset();  // of what it was before
+  }
+}
+
 // Very long rows leave room for few rows of the packed left operand: products are made block by
 // block of rows.
 TEST_P(DotsTest, BlocksOfRowsAgree) {

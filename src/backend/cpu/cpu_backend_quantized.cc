@@ -8,7 +8,9 @@
 // leaves fp32's range: E8M0 codes of 247 and more can give infinity where the reference, in double,
 // does not. No quantizer here makes such codes for elements of that size.
 #include <algorithm>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/dot_product.h"
@@ -18,23 +20,6 @@
 
 namespace mxdit::cpu {
 namespace {
-
-class CpuQuantizedWeight : public PreparedWeight {
- public:
-  CpuQuantizedWeight(QuantizedMatrix matrix, bool is_foldable, bool is_bf16)
-      : matrix_(std::move(matrix)), is_foldable_(is_foldable), is_bf16_(is_bf16) {}
-  int64_t out_features() const noexcept override { return matrix_.rows; }
-  int64_t in_features() const noexcept override { return matrix_.columns; }
-  size_t bytes() const noexcept override { return matrix_.bytes(); }
-  const QuantizedMatrix& matrix() const noexcept { return matrix_; }
-  bool is_foldable() const noexcept { return is_foldable_; }
-  // Elements times block scales are exact in bf16.
-  bool is_bf16() const noexcept { return is_bf16_; }
-
- private:
-  QuantizedMatrix matrix_;
-  bool is_foldable_, is_bf16_;
-};
 
 Code code_of(const ElementFormat& element) {
   if (&element == &kE2m1) return Code::e2m1;
@@ -88,6 +73,30 @@ QuantizedRows rows_of(const QuantizedMatrix& x) {
           .scale_stride = format.groups(x.columns),
           .group = format.group};
 }
+
+class CpuQuantizedWeight : public PreparedWeight {
+ public:
+  // `regular`: FoldableMatrix's, of a matrix that can be folded.
+  CpuQuantizedWeight(QuantizedMatrix matrix, std::optional<std::vector<uint8_t>> regular,
+                     bool is_bf16)
+      : matrix_(std::move(matrix)), regular_(std::move(regular)), is_bf16_(is_bf16) {}
+  int64_t out_features() const noexcept override { return matrix_.rows; }
+  int64_t in_features() const noexcept override { return matrix_.columns; }
+  size_t bytes() const noexcept override {
+    return matrix_.bytes() + (regular_ ? regular_->size() : 0);
+  }
+  const QuantizedMatrix& matrix() const noexcept { return matrix_; }
+  bool is_foldable() const noexcept { return regular_.has_value(); }
+  // Where it is.
+  FoldableMatrix foldable() const { return {rows_of(matrix_), *regular_}; }
+  // Elements times block scales are exact in bf16.
+  bool is_bf16() const noexcept { return is_bf16_; }
+
+ private:
+  QuantizedMatrix matrix_;
+  std::optional<std::vector<uint8_t>> regular_;
+  bool is_bf16_;
+};
 
 class QuantizedPanels : public PanelSource {
  public:
@@ -218,11 +227,12 @@ void CpuBackend::dequantize(const QuantizedMatrix& x, Tensor& out) {
 std::shared_ptr<PreparedWeight> CpuBackend::prepare_quantized(const QuantizedMatrix& weight) {
   code_of(*weight.format->element);
   const DotKernels& dots = kernels_.dots;
-  const bool folds = dots.fold != nullptr && may_fold(*weight.format) &&
-                     is_foldable({kernels_, threads_, *memory_}, rows_of(weight), weight.rows,
-                                 weight.columns, has_group_scales(*weight.format));
+  std::optional<std::vector<uint8_t>> regular;
+  if (dots.fold != nullptr && may_fold(*weight.format))
+    regular = find_regular_groups({kernels_, threads_, *memory_}, rows_of(weight), weight.rows,
+                                  weight.columns, has_group_scales(*weight.format));
   const bool widens = dots.multiply != nullptr && is_exact_in_bf16(weight);
-  return std::make_shared<CpuQuantizedWeight>(weight, folds, widens);
+  return std::make_shared<CpuQuantizedWeight>(weight, std::move(regular), widens);
 }
 
 void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight& weight,
@@ -244,8 +254,8 @@ void CpuBackend::quantized_linear(const QuantizedMatrix& x, const PreparedWeight
   const DotMachine machine = {kernels_, threads_, *memory_};
   const bool has_columns = x.columns > 0;
   if (has_columns && prepared.is_foldable() && may_fold(*x.format) &&
-      multiply_folded(machine, rows_of(x), rows_of(w), x.rows, w.rows, x.columns, per_group, scales,
-                      output, x.packed))
+      multiply_folded(machine, rows_of(x), prepared.foldable(), x.rows, w.rows, x.columns,
+                      per_group, scales, output, x.packed))
     return;
   if (has_columns && prepared.is_bf16() && !per_group && is_exact_in_bf16(x))
     return multiply_dots(machine, DotCodes(rows_of(x)), DotCodes(rows_of(w)), x.rows, w.rows,
@@ -267,8 +277,8 @@ bool CpuBackend::quantized_linear_encoded(const QuantizedMatrix& x, const Prepar
                                 .function = function_of(act),
                                 .encode = encoding_of(DType::bf16, options, out),
                                 .out = rows_of(out)};
-  return multiply_encoded({kernels_, threads_, *memory_}, rows_of(x), rows_of(prepared.matrix()),
-                          x.rows, out.columns, x.columns, output, x.packed, out.packed);
+  return multiply_encoded({kernels_, threads_, *memory_}, rows_of(x), prepared.foldable(), x.rows,
+                          out.columns, x.columns, output, x.packed, out.packed);
 }
 
 KernelChoice CpuBackend::quantized_kernel(const QuantFormat& x, const QuantFormat& weight, int64_t,

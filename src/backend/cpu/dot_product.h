@@ -7,6 +7,9 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "backend/cpu/kernel_table.h"
 #include "backend/cpu/memory_pool.h"
@@ -74,11 +77,19 @@ bool multiply_dots_for_dots(const DotMachine& machine, const DotSource& left,
                             const ProductOutput& output, std::shared_ptr<PackedOperand>& packed,
                             std::shared_ptr<PackedOperand>& out_packed);
 
+// The right operand of folded products, all of whose groups can be folded.
+struct FoldableMatrix {
+  QuantizedRows rows;
+  // [panels of 32 rows][groups of 512 columns]: 1 where products need not survey exponents, since the
+  // group is known to have one level and, of all rows, the scale 2^-4 l0. 0 without group scales.
+  std::span<const uint8_t> regular;
+};
+
 // The folded product of quantized matrices, as multiply_groups has it; false, and nothing done, when
 // a group cannot be folded. `scale_each_group`: matrices have their fp32 scales per group, and sums
 // start at the bias. `packed` is null, or what an earlier product with this left operand put there.
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
-                     const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                     const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed);
 
@@ -99,12 +110,13 @@ struct EncodedOutput {
   QuantizedRows out;
 };
 bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
-                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                       const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
                       std::shared_ptr<PackedOperand>& out_packed);
 
-// Whether every group of a matrix can be folded.
-bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
-                 bool scale_each_group);
+// FoldableMatrix::regular of a matrix; none if it has a group that cannot be folded.
+std::optional<std::vector<uint8_t>> find_regular_groups(const DotMachine& machine,
+                                                        const QuantizedRows& matrix, int64_t rows,
+                                                        int64_t k, bool scale_each_group);
 
 }  // namespace mxdit::cpu

@@ -30,14 +30,22 @@ class Survey {
     return scales_ + (group * panels + panel) * kDotRows;
   }
 
-  // Of rows [first, first + count) as panel `panel` of `panels`; columns from `offset` on. Returns
-  // the steps of the levels above 0, or -1 if the panel cannot be folded.
+  // Of rows [first, first + count) as panel `panel` of `panels`; columns from `offset` on. `regular`:
+  // is_regular() of each group from column 0 on, or null. Returns the steps of the levels above 0, or
+  // -1 if the panel cannot be folded.
   int64_t look(const DotKernels& kernels, int64_t first, int64_t count, int64_t offset, int64_t k,
-               int64_t panel, int64_t panels) const {
+               int64_t panel, int64_t panels, const uint8_t* regular = nullptr) const {
     int64_t extra = 0;
     bool foldable = true;
     for (int64_t begin = 0, group = 0; begin < k; begin += kFoldColumns, ++group) {
       FoldedGroup& entry = at(group, panel, panels);
+      if (regular != nullptr && regular[(offset + begin) / kFoldColumns] != 0) {
+        entry = plain_group(std::min(kFoldColumns, k - begin));
+        float* scales = scale(group, panel, panels);
+        for (int64_t r = 0; r < count; ++r) scales[r] = regular_scale(first + r, offset + begin);
+        std::fill_n(scales + count, kDotRows - count, 0.0f);
+        continue;
+      }
       kernels.survey({.matrix = &matrix_,
                       .first = first,
                       .count = count,
@@ -51,6 +59,23 @@ class Survey {
         extra += __builtin_popcount(entry.steps[level]);
     }
     return foldable ? extra : -1;
+  }
+
+  // Whether look() found one level in a group, and the scales of a matrix whose largest blocks have
+  // exponent 0, as encoding with a scale for every group leaves them.
+  bool is_regular(int64_t first, int64_t count, int64_t group, int64_t panel, int64_t panels) const {
+    if (!group_scales_ || matrix_.scale == nullptr) return false;
+    if (at(group, panel, panels).levels != 1) return false;
+    const float* scales = scale(group, panel, panels);
+    for (int64_t r = 0; r < count; ++r)
+      if (scales[r] != regular_scale(first + r, group * kFoldColumns)) return false;
+    return true;
+  }
+  static FoldedGroup plain_group(int64_t k) {
+    FoldedGroup group = {};
+    group.levels = 1;
+    group.steps[0] = static_cast<uint8_t>((1u << (k + kDotStep - 1) / kDotStep) - 1u);
+    return group;
   }
 
   // Folds what look() saw: groups `stride` bytes apart, steps of higher levels at `extra` and on.
@@ -77,6 +102,11 @@ class Survey {
   bool group_scales() const { return group_scales_; }
 
  private:
+  // l0 * 2^(E - 4), E = 0.
+  float regular_scale(int64_t row, int64_t column) const {
+    return matrix_.scale[row * matrix_.scale_stride + column / kFoldColumns] * 0x1p-4f;
+  }
+
   QuantizedRows matrix_;
   bool group_scales_;
   std::shared_ptr<Storage> storage_;
@@ -150,11 +180,8 @@ class FoldedLeft : public PackedOperand {
   // What encoding leaves out: the groups of a panel, and rows behind the last one.
   void complete(int64_t panel, int64_t count) {
     for (int64_t step = 0, group = 0; step < plan_.steps; step += kPieceSteps, ++group) {
-      const int64_t steps = std::min(kPieceSteps, plan_.steps - step);
-      FoldedGroup& entry = survey_.at(group, panel, panels_);
-      entry = {};
-      entry.levels = 1;
-      entry.steps[0] = static_cast<uint8_t>((1u << steps) - 1u);
+      survey_.at(group, panel, panels_) =
+          Survey::plain_group(std::min(kPieceSteps, plan_.steps - step) * kDotStep);
       std::fill_n(survey_.scale(group, panel, panels_) + count, kDotRows - count, 0.0f);
     }
     uint8_t* at = static_cast<uint8_t*>(storage_->data()) + panel * plan_.panel_bytes();

@@ -56,11 +56,12 @@ class EncodingSink : public RowSink {
 
 class FoldedTile {
  public:
-  FoldedTile(const DotMachine& machine, const DotPlan& plan, const QuantizedRows& right,
+  FoldedTile(const DotMachine& machine, const DotPlan& plan, const FoldableMatrix& right,
              bool group_scales)
       : machine_(machine),
         plan_(plan),
-        survey_(machine.memory, right, group_scales, plan.tile_columns / kDotRows,
+        regular_(right.regular),
+        survey_(machine.memory, right.rows, group_scales, plan.tile_columns / kDotRows,
                 (plan.chunk_steps + kPieceSteps - 1) / kPieceSteps),
         storage_(machine.memory.allocate(static_cast<size_t>(
             plan.right_bytes() + plan.product_bytes() + plan.tile_columns * (4 + 2 * kDotRows)))),
@@ -78,10 +79,15 @@ class FoldedTile {
     for (int64_t step = 0; step < plan_.steps; step += plan_.chunk_steps) {
       const int64_t steps = std::min(plan_.chunk_steps, plan_.steps - step);
       pack_right(columns, step, steps);
-      for (int64_t row = 0; row < rows.count; row += kDotRows) {
+      const bool is_last = step + steps == plan_.steps;
+      // Whether the kernels leave sums where they belong.
+      const bool stays = !is_last || (sink == nullptr && output.bias == nullptr &&
+                                      finishes(machine_, n, scales, output));
+      for (int64_t row = 0, count; row < rows.count; row += count) {
+        count = std::min(kDotRows, rows.count - row);
+        if (stays) count = plain_rows(left, rows.first + row, rows.count - row, step, steps);
         float* product = plan_.product_of(product_, row);
-        const bool is_last = step + steps == plan_.steps;
-        const DotRange part = rows.part(row);
+        const DotRange part = {rows.origin, rows.first + row, count};
         std::optional<FinishedOutput> finished;
         if (is_last && sink != nullptr)
           finished = {.bias = nullptr,
@@ -93,7 +99,7 @@ class FoldedTile {
                       .rows = part.count};
         else if (is_last && output.bias == nullptr)
           finished = finished_output(machine_, part, columns, n, scales, output);
-        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,
+        multiply_chunk(left, part, columns.panels(), step, steps, product,
                        finished ? &*finished : nullptr);
         if (is_last && sink != nullptr)
           sink->take(finished_, part, columns);
@@ -107,14 +113,15 @@ class FoldedTile {
   void pack_right(const DotRange& columns, int64_t step, int64_t steps) {
     const DotKernels& kernels = machine_.kernels.dots;
     const int64_t offset = step * kDotStep, k = std::min(steps * kDotStep, plan_.k - offset);
-    const int64_t panels = columns.panels();
+    const int64_t panels = columns.panels(), groups = (plan_.k + kFoldColumns - 1) / kFoldColumns;
     std::vector<int64_t> extra(static_cast<size_t>(panels));
     int64_t total = 0;
     for (int64_t panel = 0; panel < panels; ++panel) {
       const DotRange part = columns.part(panel * kDotRows);
       extra[static_cast<size_t>(panel)] = total;
-      total += survey_.look(kernels, columns.origin + part.first, part.count, offset, k, panel,
-                            panels);
+      const int64_t row = columns.origin + part.first;
+      total += survey_.look(kernels, row, part.count, offset, k, panel, panels,
+                            regular_.data() + row / kDotRows * groups);
     }
     is_plain_ = total == 0;
     if (total > 0) extra_ = machine_.memory.allocate(static_cast<size_t>(total * kDotStepBytes));
@@ -127,17 +134,32 @@ class FoldedTile {
     }
   }
 
-  // One panel of rows: runs of groups with one level together, the others one by one. With `output`
-  // the sums go there.
-  void multiply_chunk(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
+  // How many of `count` rows from `row` on are multiplied in one call: those of the panels whose groups
+  // all have one level, or one panel.
+  int64_t plain_rows(const FoldedLeft& left, int64_t row, int64_t count, int64_t step,
+                     int64_t steps) const {
+    const auto is_plain_panel = [&](int64_t first) {
+      for (int64_t s = 0; s < steps; s += kPieceSteps)
+        if (left.group(first, (step + s) / kPieceSteps).levels != 1) return false;
+      return true;
+    };
+    int64_t plain = 0;
+    while (is_plain_ && plain < count && is_plain_panel(row + plain)) plain += kDotRows;
+    return std::min(count, std::max(plain, kDotRows));
+  }
+
+  // One panel of rows, or several as of plain_rows(): runs of groups with one level together, the others
+  // one by one. With `output` the sums go there.
+  void multiply_chunk(const FoldedLeft& left, const DotRange& rows, int64_t panels, int64_t step,
                       int64_t steps, float* product, const FinishedOutput* output) {
+    const int64_t row = rows.first;
     for (int64_t s = 0; s < steps;) {
       int64_t end = s;
       while (end < steps && is_plain(left, row, panels, step + end, end)) end += kPieceSteps;
       end = std::min(end, steps);
       const FinishedOutput* now = std::max(end, s + kPieceSteps) >= steps ? output : nullptr;
       if (end > s) {
-        multiply_plain(left, row, panels, step, s, end - s, product, now);
+        multiply_plain(left, rows, panels, step, s, end - s, product, now);
       } else {
         multiply_levels(left, row, panels, step, s, product);
         if (now != nullptr)
@@ -156,12 +178,14 @@ class FoldedTile {
     return true;
   }
 
-  void multiply_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
-                      int64_t steps, float* product, const FinishedOutput* output) const {
-    const int64_t group = (step + s) / kPieceSteps;
+  void multiply_plain(const FoldedLeft& left, const DotRange& rows, int64_t panels, int64_t step,
+                      int64_t s, int64_t steps, float* product,
+                      const FinishedOutput* output) const {
+    const int64_t row = rows.first, group = (step + s) / kPieceSteps;
     machine_.kernels.dots.multiply_folded(
         {.left = left.data(row, step + s),
-         .next_left = left.data(row + kDotRows, step),
+         .left_stride = plan_.panel_bytes(),
+         .left_panels = rows.panels(),
          .right = right_ + s / kPieceSteps * panels * kPieceBytes,
          .panels = panels,
          .steps = steps,
@@ -172,6 +196,7 @@ class FoldedTile {
          .start = group == 0 ? start_ : nullptr,
          .product = product,
          .product_stride = kDotBlock,
+         .product_left_stride = plan_.product_of(product_, kDotRows) - product_,
          .output = output});
   }
 
@@ -192,6 +217,7 @@ class FoldedTile {
 
   const DotMachine& machine_;
   const DotPlan& plan_;
+  const std::span<const uint8_t> regular_;
   Survey survey_;
   std::shared_ptr<Storage> storage_, extra_;
   uint8_t* right_;
@@ -202,21 +228,25 @@ class FoldedTile {
 
 }  // namespace
 
-bool is_foldable(const DotMachine& machine, const QuantizedRows& matrix, int64_t rows, int64_t k,
-                 bool scale_each_group) {
+std::optional<std::vector<uint8_t>> find_regular_groups(const DotMachine& machine,
+                                                        const QuantizedRows& matrix, int64_t rows,
+                                                        int64_t k, bool scale_each_group) {
   const int64_t panels = (rows + kDotRows - 1) / kDotRows;
+  const int64_t groups = (k + kFoldColumns - 1) / kFoldColumns;
+  std::vector<uint8_t> regular(static_cast<size_t>(panels * groups));
   std::atomic<bool> foldable = true;
   machine.threads.parallel_for(panels, 16, [&](int64_t begin, int64_t end) {
-    const Survey survey(machine.memory, matrix, scale_each_group, 1,
-                        (k + kFoldColumns - 1) / kFoldColumns);
+    const Survey survey(machine.memory, matrix, scale_each_group, 1, groups);
     for (int64_t panel = begin; panel < end && foldable; ++panel) {
-      const int64_t first = panel * kDotRows;
-      if (survey.look(machine.kernels.dots, first, std::min(kDotRows, rows - first), 0, k, 0, 1) <
-          0)
-        foldable = false;
+      const int64_t first = panel * kDotRows, count = std::min(kDotRows, rows - first);
+      if (survey.look(machine.kernels.dots, first, count, 0, k, 0, 1) < 0) foldable = false;
+      for (int64_t group = 0; group < groups; ++group)
+        regular[static_cast<size_t>(panel * groups + group)] =
+            survey.is_regular(first, count, group, 0, 1);
     }
   });
-  return foldable;
+  if (!foldable) return std::nullopt;
+  return regular;
 }
 
 namespace {
@@ -224,7 +254,8 @@ namespace {
 // What products share: the left operand, packed unless `packed` has it, and how it is cut.
 struct FoldedFactors {
   const DotMachine& machine;
-  const QuantizedRows &left, &right;
+  const QuantizedRows& left;
+  const FoldableMatrix& right;
   int64_t m, n;
   bool scale_each_group;
   DotPlan plan;
@@ -285,7 +316,7 @@ void encode_folded(const DotMachine& machine, const QuantizedRows& matrix, int64
 }
 
 bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
-                      const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                      const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                       const EncodedOutput& output, std::shared_ptr<PackedOperand>& packed,
                       std::shared_ptr<PackedOperand>& out_packed) {
   const bool known = output.function == Function::none || output.function == Function::gelu_tanh;
@@ -307,7 +338,7 @@ bool multiply_encoded(const DotMachine& machine, const QuantizedRows& left,
 }
 
 bool multiply_folded(const DotMachine& machine, const QuantizedRows& left,
-                     const QuantizedRows& right, int64_t m, int64_t n, int64_t k,
+                     const FoldableMatrix& right, int64_t m, int64_t n, int64_t k,
                      bool scale_each_group, const OuterScales& scales, const ProductOutput& output,
                      std::shared_ptr<PackedOperand>& packed) {
   if (m <= 0 || n <= 0) return true;
