@@ -134,17 +134,22 @@ struct MultiplyPanelsArgs {
 };
 
 // product = start + sum over groups of (left right^T) * (row_scale * column_scale), groups being
-// pieces of one level. Their sums are whole numbers, every fp32 operation is rounded.
+// pieces of one level. Their sums are whole numbers, every fp32 operation is rounded. Panels of rows one
+// after the other; the one behind the last is fetched too, where memory has it.
 struct MultiplyFoldedArgs {
-  const uint8_t *left, *next_left, *right;
+  const uint8_t* left;
+  int64_t left_stride;  // bytes from panel to panel
+  int64_t left_panels;
+  const uint8_t* right;
   int64_t panels, steps;
-  const float* row_scale;  // [32] of each group
+  const float* row_scale;  // [left_panels * 32] of each group
   int64_t row_scale_stride;
   const float* column_scale;  // [panels * 32] of each group
   int64_t column_scale_stride;
   const float* start;  // [panels * 32], the same for all rows; null: the product
   float* product;
   int64_t product_stride;
+  int64_t product_left_stride;  // 0: one buffer for all, where `output` takes the sums
   const FinishedOutput* output;  // as above, after the last group; without a bias
 };
 

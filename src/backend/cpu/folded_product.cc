@@ -79,10 +79,15 @@ class FoldedTile {
     for (int64_t step = 0; step < plan_.steps; step += plan_.chunk_steps) {
       const int64_t steps = std::min(plan_.chunk_steps, plan_.steps - step);
       pack_right(columns, step, steps);
-      for (int64_t row = 0; row < rows.count; row += kDotRows) {
+      const bool is_last = step + steps == plan_.steps;
+      // Whether the kernels leave sums where they belong.
+      const bool stays = !is_last || (sink == nullptr && output.bias == nullptr &&
+                                      finishes(machine_, n, scales, output));
+      for (int64_t row = 0, count; row < rows.count; row += count) {
+        count = std::min(kDotRows, rows.count - row);
+        if (stays) count = plain_rows(left, rows.first + row, rows.count - row, step, steps);
         float* product = plan_.product_of(product_, row);
-        const bool is_last = step + steps == plan_.steps;
-        const DotRange part = rows.part(row);
+        const DotRange part = {rows.origin, rows.first + row, count};
         std::optional<FinishedOutput> finished;
         if (is_last && sink != nullptr)
           finished = {.bias = nullptr,
@@ -94,7 +99,7 @@ class FoldedTile {
                       .rows = part.count};
         else if (is_last && output.bias == nullptr)
           finished = finished_output(machine_, part, columns, n, scales, output);
-        multiply_chunk(left, rows.first + row, columns.panels(), step, steps, product,
+        multiply_chunk(left, part, columns.panels(), step, steps, product,
                        finished ? &*finished : nullptr);
         if (is_last && sink != nullptr)
           sink->take(finished_, part, columns);
@@ -129,17 +134,32 @@ class FoldedTile {
     }
   }
 
-  // One panel of rows: runs of groups with one level together, the others one by one. With `output`
-  // the sums go there.
-  void multiply_chunk(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step,
+  // How many of `count` rows from `row` on are multiplied in one call: those of the panels whose groups
+  // all have one level, or one panel.
+  int64_t plain_rows(const FoldedLeft& left, int64_t row, int64_t count, int64_t step,
+                     int64_t steps) const {
+    const auto is_plain_panel = [&](int64_t first) {
+      for (int64_t s = 0; s < steps; s += kPieceSteps)
+        if (left.group(first, (step + s) / kPieceSteps).levels != 1) return false;
+      return true;
+    };
+    int64_t plain = 0;
+    while (is_plain_ && plain < count && is_plain_panel(row + plain)) plain += kDotRows;
+    return std::min(count, std::max(plain, kDotRows));
+  }
+
+  // One panel of rows, or several as of plain_rows(): runs of groups with one level together, the others
+  // one by one. With `output` the sums go there.
+  void multiply_chunk(const FoldedLeft& left, const DotRange& rows, int64_t panels, int64_t step,
                       int64_t steps, float* product, const FinishedOutput* output) {
+    const int64_t row = rows.first;
     for (int64_t s = 0; s < steps;) {
       int64_t end = s;
       while (end < steps && is_plain(left, row, panels, step + end, end)) end += kPieceSteps;
       end = std::min(end, steps);
       const FinishedOutput* now = std::max(end, s + kPieceSteps) >= steps ? output : nullptr;
       if (end > s) {
-        multiply_plain(left, row, panels, step, s, end - s, product, now);
+        multiply_plain(left, rows, panels, step, s, end - s, product, now);
       } else {
         multiply_levels(left, row, panels, step, s, product);
         if (now != nullptr)
@@ -158,12 +178,14 @@ class FoldedTile {
     return true;
   }
 
-  void multiply_plain(const FoldedLeft& left, int64_t row, int64_t panels, int64_t step, int64_t s,
-                      int64_t steps, float* product, const FinishedOutput* output) const {
-    const int64_t group = (step + s) / kPieceSteps;
+  void multiply_plain(const FoldedLeft& left, const DotRange& rows, int64_t panels, int64_t step,
+                      int64_t s, int64_t steps, float* product,
+                      const FinishedOutput* output) const {
+    const int64_t row = rows.first, group = (step + s) / kPieceSteps;
     machine_.kernels.dots.multiply_folded(
         {.left = left.data(row, step + s),
-         .next_left = left.data(row + kDotRows, step),
+         .left_stride = plan_.panel_bytes(),
+         .left_panels = rows.panels(),
          .right = right_ + s / kPieceSteps * panels * kPieceBytes,
          .panels = panels,
          .steps = steps,
@@ -174,6 +196,7 @@ class FoldedTile {
          .start = group == 0 ? start_ : nullptr,
          .product = product,
          .product_stride = kDotBlock,
+         .product_left_stride = plan_.product_of(product_, kDotRows) - product_,
          .output = output});
   }
 

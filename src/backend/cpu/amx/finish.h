@@ -26,14 +26,11 @@ inline __attribute__((always_inline)) __m512 gelu_tanh(__m512 x) {
   return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(power, _mm512_set1_ps(1.0f))));
 }
 
-// Row r of the panel of columns that begins at `column` of the output.
+// One row of a panel of columns.
 template <Function function>
-inline __attribute__((always_inline)) void finish_row(const FinishedOutput& output, int64_t r,
-                                                      int64_t column, __m512 low, __m512 high) {
-  if (r >= output.rows) return;
+inline __attribute__((always_inline)) void finish_row(uint16_t* out, __m512 low, __m512 high) {
   if constexpr (function == Function::gelu_tanh) low = gelu_tanh(low), high = gelu_tanh(high);
-  _mm512_storeu_si512(output.out + r * output.stride + column / kDotRows * output.panel_stride,
-                      (__m512i)_mm512_cvtne2ps_pbh(high, low));
+  _mm512_storeu_si512(out, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 // What becomes of the sums of a panel or block.
@@ -56,8 +53,10 @@ struct FinishRows {
   template <Function function>
   inline __attribute__((always_inline)) void take(int64_t r) const {
     const float* at = sums + r * kDotRows;
-    finish_row<function>(*output, r, column, _mm512_add_ps(_mm512_loadu_ps(at), bias[0]),
-                         _mm512_add_ps(_mm512_loadu_ps(at + 16), bias[1]));
+    finish_row<function>(
+        output->out + r * output->stride + column / kDotRows * output->panel_stride,
+        _mm512_add_ps(_mm512_loadu_ps(at), bias[0]),
+        _mm512_add_ps(_mm512_loadu_ps(at + 16), bias[1]));
   }
 };
 

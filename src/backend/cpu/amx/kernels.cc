@@ -103,8 +103,8 @@ struct Rescale {
   const float* start;
   int64_t start_stride;  // floats from row to row: 0 where all rows start alike
   float* product;
-  const FinishedOutput* output;
-  int64_t column;  // of the output
+  uint16_t* out;  // where finished ones go
+  int64_t out_stride, out_rows;
   __m512 column_scale[2];
 
   MXDIT_INLINE __m512 half(int row, int half) const {
@@ -120,10 +120,9 @@ struct Rescale {
     if constexpr (fate == Fate::keep) {
       _mm512_storeu_ps(product + row * kDotRows, low);
       _mm512_storeu_ps(product + row * kDotRows + 16, high);
-    } else if constexpr (fate == Fate::finish) {
-      finish_row<Function::none>(*output, row, column, low, high);
-    } else {
-      finish_row<Function::gelu_tanh>(*output, row, column, low, high);
+    } else if (row < out_rows) {
+      constexpr Function function = fate == Fate::finish ? Function::none : Function::gelu_tanh;
+      finish_row<function>(out + row * out_stride, low, high);
     }
   }
 };
@@ -207,20 +206,35 @@ MXDIT_INLINE void sum_tiles(const uint8_t* a, const uint8_t* b) {
   _tile_dpbssd(3, 5, 7);
 }
 
-MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, int64_t group, int64_t panel,
+// A panel of rows, a group and a panel of columns.
+struct FoldedBlock {
+  int64_t row, group, panel;
+};
+
+MXDIT_INLINE Rescale rescale_of(const MultiplyFoldedArgs& args, const FoldedBlock& at,
                                 const int32_t* sums) {
   const float* column_scale =
-      args.column_scale + group * args.column_scale_stride + panel * kDotRows;
-  float* product = args.product + panel * args.product_stride;
-  const bool starts = args.start != nullptr && group == 0;
-  return {.sums = sums,
-          .row_scale = args.row_scale + group * args.row_scale_stride,
-          .start = starts ? args.start + panel * kDotRows : product,
-          .start_stride = starts ? 0 : kDotRows,
-          .product = product,
-          .output = args.output,
-          .column = panel * kDotRows,
-          .column_scale = {_mm512_loadu_ps(column_scale), _mm512_loadu_ps(column_scale + 16)}};
+      args.column_scale + at.group * args.column_scale_stride + at.panel * kDotRows;
+  float* product =
+      args.product + at.row * args.product_left_stride + at.panel * args.product_stride;
+  const bool starts = args.start != nullptr && at.group == 0;
+  Rescale rescale = {
+      .sums = sums,
+      .row_scale = args.row_scale + at.group * args.row_scale_stride + at.row * kDotRows,
+      .start = starts ? args.start + at.panel * kDotRows : product,
+      .start_stride = starts ? 0 : kDotRows,
+      .product = product,
+      .out = nullptr,
+      .out_stride = 0,
+      .out_rows = 0,
+      .column_scale = {_mm512_loadu_ps(column_scale), _mm512_loadu_ps(column_scale + 16)}};
+  if (const FinishedOutput* output = args.output; output != nullptr) {
+    rescale.out =
+        output->out + at.row * output->row_panel_stride + at.panel * output->panel_stride;
+    rescale.out_stride = output->stride;
+    rescale.out_rows = output->rows - at.row * kDotRows;
+  }
+  return rescale;
 }
 
 MXDIT_INLINE Fate fate_of(const MultiplyFoldedArgs& args, bool is_last) {
@@ -233,11 +247,14 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
   configure_tiles();
   const int64_t groups = (args.steps + kPieceSteps - 1) / kPieceSteps;
   const int64_t visits = args.panels * kPieceSteps, lines = (kPieceBytes / 64 + visits - 1) / visits;
-  const uint8_t *left = args.left, *right = args.right;
   Rescale before = {};
   Fate fate = Fate::none;  // of the panel before
-  for (int64_t group = 0; group < groups; ++group, left += kPieceBytes) {
-    Prefetch ahead = {group + 1 < groups ? left + kPieceBytes : args.next_left, lines};
+  for (int64_t piece = 0; piece < args.left_panels * groups; ++piece) {
+    const int64_t row = piece / groups, group = piece % groups;
+    const uint8_t* left = args.left + row * args.left_stride + group * kPieceBytes;
+    const uint8_t* right = args.right + group * args.panels * kPieceBytes;
+    const uint8_t* next_row = args.left + (row + 1) * args.left_stride;
+    Prefetch ahead = {group + 1 < groups ? left + kPieceBytes : next_row, lines};
     const int64_t rest = args.steps - group * kPieceSteps;
     const int64_t steps = rest < kPieceSteps ? rest : kPieceSteps;
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
@@ -249,7 +266,7 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
         multiply_some_panel<Fate::finish>(left, right, steps, sums, before, ahead);
       else
         multiply_some_panel<Fate::finish_gelu>(left, right, steps, sums, before, ahead);
-      before = rescale_of(args, group, panel, sums);
+      before = rescale_of(args, {row, group, panel}, sums);
       fate = fate_of(args, group + 1 == groups);
     }
   }

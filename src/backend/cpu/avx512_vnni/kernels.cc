@@ -86,20 +86,20 @@ void multiply_panel(const FoldedPanel& p) {
   }
 }
 
-void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
+void multiply_row_panel(const MultiplyFoldedArgs& args, int64_t row) {
   int32_t correction[kDotRows];
-  const uint8_t *left = args.left, *right = args.right;
+  const uint8_t *left = args.left + row * args.left_stride, *right = args.right;
   for (int64_t step = 0, group = 0; step < args.steps; step += kPieceSteps, ++group) {
     const int64_t steps = args.steps - step < kPieceSteps ? args.steps - step : kPieceSteps;
     find_corrections(left, steps, correction);
     for (int64_t panel = 0; panel < args.panels; ++panel, right += kPieceBytes) {
-      float* product = args.product + panel * args.product_stride;
+      float* product = args.product + row * args.product_left_stride + panel * args.product_stride;
       const bool starts = args.start != nullptr && group == 0;
       multiply_panel({.left = left,
                       .right = right,
                       .steps = steps,
                       .correction = correction,
-                      .row_scale = args.row_scale + group * args.row_scale_stride,
+                      .row_scale = args.row_scale + group * args.row_scale_stride + row * kDotRows,
                       .column_scale =
                           args.column_scale + group * args.column_scale_stride + panel * kDotRows,
                       .start = starts ? args.start + panel * kDotRows : product,
@@ -108,6 +108,10 @@ void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
     }
     left += kPieceBytes;
   }
+}
+
+void multiply_folded(const MultiplyFoldedArgs& args) noexcept {
+  for (int64_t row = 0; row < args.left_panels; ++row) multiply_row_panel(args, row);
 }
 
 inline void clear_sums(int32_t* sums) {
