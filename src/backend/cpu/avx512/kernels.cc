@@ -1,5 +1,5 @@
 // The AVX-512 instance of the generic kernels.
-#include "backend/cpu/avx512/simd.h"
+#include "backend/cpu/avx512/simd.inc"
 
 namespace mxdit::cpu {
 namespace avx512 {
@@ -19,15 +19,7 @@ const KernelTable* avx512_table() noexcept {
   static constexpr KernelTable table = {
       .name = "avx512",
       .isa = kIsaAvx2 | kIsaAvx512,
-      .cast = avx512::cast,
-      .add = avx512::add,
-      .activate = avx512::activate,
-      .combine = avx512::combine,
-      .layer_norm = avx512::layer_norm,
-      .rms_norm = avx512::rms_norm,
-      .channel_norm = avx512::channel_norm,
-      .gate_add = avx512::gate_add,
-      .rope = avx512::rope,
+#include "backend/cpu/avx512/row_table.inc"
       .copy = nullptr,
       .upsample2x = nullptr,
       .quantize = avx512::quantize,

@@ -2,7 +2,7 @@
 // multiplications a cycle than fp32 FMA, so bf16 products stay with the fp32 kernels.
 #include <immintrin.h>
 
-#include "backend/cpu/avx512/simd.h"
+#include "backend/cpu/avx512/simd.inc"
 #include "backend/cpu/dot_kernels.h"
 #include "backend/cpu/kernel_table.h"
 
@@ -154,15 +154,7 @@ const KernelTable* avx512_vnni_table() noexcept {
   static constexpr KernelTable table = {
       .name = "avx512_vnni",
       .isa = kIsaAvx2 | kIsaAvx512 | kIsaAvx512Vnni,
-      .cast = avx512::cast,
-      .add = avx512::add,
-      .activate = avx512::activate,
-      .combine = avx512::combine,
-      .layer_norm = avx512::layer_norm,
-      .rms_norm = avx512::rms_norm,
-      .channel_norm = avx512::channel_norm,
-      .gate_add = avx512::gate_add,
-      .rope = avx512::rope,
+#include "backend/cpu/avx512/row_table.inc"
       .quantize = avx512_vnni::quantize,
       .dots = {.right_bias = avx512_vnni::kBias,
                .pack = avx512_vnni::pack,
